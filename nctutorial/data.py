@@ -1,0 +1,206 @@
+"""Pictures in and out: the bundled photos, the Kodak test set, and whatever photo the reader brings.
+
+An *image* is a uint8 array of shape (H, W, 3), RGB. Tensors for the models are float32 of shape
+(1, 3, H, W) in [0, 1]. Nothing here knows of any model.
+"""
+
+import hashlib
+import io
+import os
+import urllib.request
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+PHOTOS = DATA / "photos"
+WEIGHTS = DATA / "weights"
+KODAK_URL = "https://r0k.us/graphics/kodak/kodak/"
+
+
+class ImageError(ValueError):
+    """The picture cannot be read, written or used; the message is one line that says what to do."""
+
+
+class KodakError(RuntimeError):
+    """The Kodak images are missing or altered; the message says how to get them."""
+
+
+# ---- the bundled photos
+
+
+def photo_names(split: str = "heldout") -> list[str]:
+    """Names of the bundled photos, sorted: 6 "heldout" (never trained on) or 24 "train"."""
+    if split not in ("heldout", "train"):
+        raise ValueError(f'split is "heldout" or "train", not {split!r}')
+    return sorted(path.stem for path in (PHOTOS / split).glob("*.webp"))
+
+
+def photo(name: str) -> np.ndarray:
+    """A bundled photo, for instance `photo("red_panda")`. Credits: data/photos/CREDITS.csv."""
+    for split in ("heldout", "train"):
+        if name in photo_names(split):
+            return load_image(PHOTOS / split / f"{name}.webp")
+    known = ", ".join(photo_names("heldout") + photo_names("train"))
+    raise ImageError(f"there is no bundled photo {name!r}; there are: {known}")
+
+
+# ---- any picture
+
+
+def load_image(source) -> np.ndarray:
+    """Read a picture as uint8 (H, W, 3).
+
+    source: a path, the bytes of a file, or an open binary file. Transparency is put on white, EXIF
+    rotation is applied, an animation gives its first frame, 16 bits a sample become 8. Colour profiles
+    are not applied: the codecs compare stored values. Raises ImageError.
+    """
+    name = "the picture"
+    if isinstance(source, str | os.PathLike):
+        name = source = os.fspath(source)
+    elif isinstance(source, bytes | bytearray | memoryview):
+        source = io.BytesIO(source)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(source) as file:
+                return np.array(_to_rgb(ImageOps.exif_transpose(file)))
+    except FileNotFoundError:
+        raise ImageError(f"{name} does not exist") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(
+            f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels; to open it all the same, "
+            "set PIL.Image.MAX_IMAGE_PIXELS to a larger number"
+        ) from None
+    except Image.UnidentifiedImageError:
+        raise ImageError(
+            f"{name} is not a picture that can be read: PNG, JPEG, WebP, AVIF, TIFF and GIF can, HEIC cannot"
+        ) from None
+    except ImageError as error:
+        raise ImageError(f"{name} {error}") from None
+    except Exception as error:  # on a damaged file Pillow's readers raise nearly anything
+        reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
+        raise ImageError(f"{name} cannot be read: {reason}") from None
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        # Pillow's own conversion clips these to 0..255 instead of scaling them.
+        values = np.asarray(picture)
+        if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
+            raise ImageError("has samples of more than 16 bits; save it with 8 or 16 bits first")
+        picture = Image.fromarray(np.round(values / 257).astype(np.uint8))
+    return picture.convert("RGB")
+
+
+def check_image(image) -> np.ndarray:
+    """Return `image` if it is uint8 (H, W, 3) with H, W >= 1; else raise ImageError."""
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ImageError(f"an image is uint8 of shape (H, W, 3), not {image.dtype} of shape {image.shape}")
+    return image
+
+
+def save_image(path, image: np.ndarray) -> None:
+    """Write uint8 (H, W, 3) to `path`, in the format of its suffix. Raises ImageError, OSError."""
+    image = check_image(image)
+    kind = Image.registered_extensions().get(Path(path).suffix.lower())
+    if kind not in Image.SAVE:
+        raise ImageError(f"{path}: no picture format has this suffix; try .png")
+    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": "4:4:4"}}
+    buffer = io.BytesIO()
+    try:
+        Image.fromarray(image).save(buffer, kind, **options.get(kind, {}))
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path} cannot be written as {kind}: {error}") from None
+    write_atomic(path, buffer.getvalue())
+
+
+def write_atomic(path, data: bytes) -> None:
+    """Write `data` to `path` so that a reader finds the old file or the whole new one. Raises OSError."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)  # a device such as /dev/null must not be replaced by a file
+        return
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+# ---- Kodak
+
+
+def kodak_paths(download: bool = False) -> list[Path]:
+    """Paths of the 24 Kodak images (768x512 or 512x768 PNG), each checked against its SHA-256.
+
+    They are looked for in the folder NCTUTORIAL_KODAK, else in ~/.cache/nctutorial/kodak.
+    download: fetch those that are missing (15 MB in all) from their public home. Raises KodakError.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nctutorial" / "kodak"
+    folder = Path(os.environ.get("NCTUTORIAL_KODAK") or cache).expanduser()
+    sums = dict(line.split()[::-1] for line in (DATA / "reference" / "kodak.sha256").read_text().splitlines())
+    missing = [name for name in sums if not (folder / name).is_file()]
+    if missing and not download:
+        raise KodakError(
+            f"{len(missing)} of the 24 Kodak images are not in {folder}: set NCTUTORIAL_KODAK to the folder "
+            "that has them (kodim01.png to kodim24.png), or fetch them (15 MB) by kodak_paths(download=True)"
+        )
+    for name in missing:
+        _download(name, folder, sums[name])
+    for name, digest in sums.items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            raise KodakError(
+                f"{folder / name} is not the Kodak image: its SHA-256 differs; delete it and fetch it again"
+            )
+    return [folder / name for name in sums]
+
+
+def _download(name: str, folder: Path, digest: str) -> None:
+    try:
+        with urllib.request.urlopen(KODAK_URL + name, timeout=30) as reply:
+            data = reply.read()
+    except OSError as error:
+        raise KodakError(
+            f"cannot fetch {KODAK_URL + name} ({error}); when online try again, or copy kodim01.png to "
+            f"kodim24.png from elsewhere into {folder}"
+        ) from None
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise KodakError(
+            f"{KODAK_URL + name} did not send the Kodak image: its SHA-256 differs; try again later"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / name, data)
+
+
+# ---- arrays and tensors
+
+
+def to_tensor(image: np.ndarray) -> torch.Tensor:
+    """uint8 (H, W, 3) -> float32 (1, 3, H, W) in [0, 1]."""
+    return torch.tensor(check_image(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def to_uint8(x: torch.Tensor) -> np.ndarray:
+    """Float (1, 3, H, W), nominally in [0, 1] -> uint8 (H, W, 3): clamped, then rounded."""
+    levels = x[0].detach().float().clamp(0, 1).mul(255).round()
+    return levels.permute(1, 2, 0).to(torch.uint8).contiguous().cpu().numpy()
+
+
+def pad_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
+    """(B, 3, H, W) -> (B, 3, H', W'), the next multiples, by repeating the last row and column.
+
+    Repeating costs few bits, black would cost an edge. The decoder crops back to H x W.
+    """
+    height, width = x.shape[-2:]
+    return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
