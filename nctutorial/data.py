@@ -59,7 +59,7 @@ def load_image(source) -> np.ndarray:
     rotation is applied, an animation gives its first frame, 16 bits a sample become 8. Colour profiles
     are not applied: the codecs compare stored values. Raises ImageError.
     """
-    name = "the picture"
+    name = "the file"
     if isinstance(source, str | os.PathLike):
         name = source = os.fspath(source)
     elif isinstance(source, bytes | bytearray | memoryview):
