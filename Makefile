@@ -1,0 +1,53 @@
+# `make lab` opens the course, `make test` runs every check; both install into .venv first.
+
+PYTHON ?= python3
+LAB_FLAGS ?=
+
+# On Linux pip's default torch carries several gigabytes of CUDA; this index has the CPU build.
+# Set TORCH_INDEX to nothing to take torch from wherever pip is configured to look.
+ifeq ($(shell uname -s),Linux)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+endif
+TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/sanitize.cfg
+
+.PHONY: help lab test lint clean
+
+help:
+	@echo "make lab     install into .venv and open the course in JupyterLab"
+	@echo "make test    install into .venv and run every check: lint, unit, browser and notebook tests"
+	@echo "make lint    ruff alone: code style, in the notebooks too"
+	@echo "make clean   remove .venv and caches"
+	@echo
+	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer) that .venv is made from."
+
+lab: .venv/ready-lab
+	$(BIN)/jupyter lab --LabApp.news_url=None $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) notebooks
+
+test: lint
+	$(BIN)/python -m pytest $(NBVAL) --durations=10 tests $(wildcard notebooks)
+
+lint: .venv/ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache build *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The empty file at the end of an install marks it as done, so that the next run starts at once.
+.venv/ready-lab: EXTRAS = codecs
+.venv/ready-test: EXTRAS = test,codecs
+.venv/ready-lab .venv/ready-test: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@echo "Installing into .venv, this takes a minute or two"
+	@$(BIN)/python -c 'from importlib.metadata import version; assert version("torch").split("+")[0] == "$(TORCH)"' 2>/dev/null \
+	|| test -z "$(TORCH_INDEX)" \
+	|| $(INSTALL) --no-deps --retries 1 --timeout 15 --index-url $(TORCH_INDEX) torch==$(TORCH) \
+	|| echo "$(TORCH_INDEX) has no torch $(TORCH) for this machine or cannot be reached: taking pip's default, on Linux perhaps the large build with CUDA"
+	$(INSTALL) -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
