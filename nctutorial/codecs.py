@@ -1,0 +1,344 @@
+"""The codecs: transforms, prior and files put together.
+
+A photo goes x -> y = g_a(x) -> symbols k = quantize(g y) -> bytes, and back k -> x_hat = g_s(k / g'). One set of
+weights serves every λ: the gains g and g' depend on λ, the transforms do not (Cui et al. 2021, arXiv:2003.02012).
+"""
+
+import functools
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from . import bitstream
+from .bitstream import BitstreamError
+from .data import WEIGHTS, pad_to_multiple, to_tensor, to_uint8
+from .layers import GDN, ResidualBlock, UpConv, add_noise, conv
+from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
+
+LAM_MIN, LAM_MAX = 0.001, 0.06
+LAM_STEPS = 4096  # λ on the grid LAM_MIN (LAM_MAX / LAM_MIN)^(i / LAM_STEPS), i = 0 .. LAM_STEPS
+NODES = 65  # of that grid, every 64th has a row of integer steps; the rows between are interpolated
+STRIDE = 16  # pixels a latent location covers, each way
+GREY = 255 / 20.8  # y = 1 is about 20.8 grey levels, the best uniform step at LAM_MAX
+
+
+def lam_index(lam: float) -> int:
+    """The grid position nearest to λ. Raises ValueError outside [LAM_MIN, LAM_MAX]."""
+    if not LAM_MIN * 0.999 <= lam <= LAM_MAX * 1.001:
+        raise ValueError(f"lam must lie between {LAM_MIN} and {LAM_MAX}, not {lam}")
+    return min(max(round(math.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * LAM_STEPS), 0), LAM_STEPS)
+
+
+def lam_at(index: int) -> float:
+    """λ at a grid position."""
+    return LAM_MIN * (LAM_MAX / LAM_MIN) ** (index / LAM_STEPS)
+
+
+def latent_shape(height: int, width: int) -> tuple[int, int]:
+    """Latent locations (h, w) of a photo of height x width pixels."""
+    return -(-height // STRIDE), -(-width // STRIDE)
+
+
+@dataclass(frozen=True)
+class Latent:
+    """A photo after the analysis transform, which is the same for every λ."""
+
+    y: Tensor  # (1, M, h, w) float32
+    height: int  # of the photo, in pixels
+    width: int
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """A quantised photo: what is coded."""
+
+    values: np.ndarray  # int32 (M, h w)
+    lam_index: int  # λ's position on the grid
+    height: int  # of the photo, in pixels
+    width: int
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A photo at one λ."""
+
+    data: bytes  # the complete .nct file
+    image: np.ndarray  # uint8 (H, W, 3), what `decompress(data)` returns
+    bits: np.ndarray  # float64 (h, w), estimated bits of each latent location; the sum estimates the payload
+    lam: float  # the λ on the grid that was used
+
+
+class FactorizedCodec(nn.Module):
+    """A factorised-prior codec after Ballé et al. 2017 (arXiv:1611.01704) and 2018 (arXiv:1802.01436).
+
+    Strided convolutions with GDN and most of the depth at 1/8 and 1/16 of the resolution, where it is cheap. A
+    linear path from 16x16 patches to latents and back, which training starts as their PCA, runs beside the
+    network. `forward` is for training; `analyze`, `code`, `compress`, `decompress` need a finished model, whose
+    integer tables `finish` makes.
+    """
+
+    GAIN_NODES = 9  # each gain is piecewise linear in log λ between this many nodes
+    bf16 = False  # training may run the two networks in bfloat16, where that is faster
+
+    def __init__(self, latent: int = 320, wide: int = 192, narrow: int = 128, depth: tuple[int, int] = (4, 5)):
+        """latent: channels M of y. wide, narrow: of the network at 1/16 and at 1/8. depth: residual blocks there."""
+        super().__init__()
+        patch = 3 * STRIDE**2
+        self.analysis = nn.Sequential(
+            nn.PixelUnshuffle(8),
+            conv(192, narrow, 3),
+            GDN(narrow),
+            *(ResidualBlock(narrow) for _ in range(depth[0])),
+            conv(narrow, wide, 3, stride=2),
+            GDN(wide),
+            *(ResidualBlock(wide) for _ in range(depth[1])),
+            conv(wide, latent, 1, gain=0.01),
+        )
+        self.synthesis = nn.Sequential(
+            conv(latent, wide, 1),
+            *(ResidualBlock(wide) for _ in range(depth[1])),
+            GDN(wide, inverse=True),
+            UpConv(wide, narrow, 1, 2),
+            *(ResidualBlock(narrow) for _ in range(depth[0])),
+            GDN(narrow, inverse=True),
+            UpConv(narrow, 3, 3, 8, gain=0.01),
+        )
+        self.linear_analysis = nn.Conv2d(patch, latent, 1)
+        self.linear_synthesis = nn.Conv2d(latent, patch, 1)
+        self.prior = FactorizedPrior(latent)
+        log_gain = torch.linspace(-math.log(LAM_MAX / LAM_MIN) / 2, 0, self.GAIN_NODES)[:, None].repeat(1, latent)
+        self.log_gain = nn.Parameter(log_gain)
+        self.log_inverse_gain = nn.Parameter(-log_gain)
+        self.register_buffer("y_scale", torch.ones(latent))  # spread of y at the start of training
+        self.register_buffer("steps", torch.zeros(NODES, latent, dtype=torch.int32))
+        self.register_buffer("deadzone", torch.zeros(NODES, latent, dtype=torch.uint8))
+        self.register_buffer("cdf", torch.zeros(0, dtype=torch.int32))
+        self.register_buffer("cdf_first", torch.zeros(latent, dtype=torch.int32))
+        self.register_buffer("cdf_size", torch.zeros(latent, dtype=torch.int32))
+        self.to(memory_format=torch.channels_last)
+
+    # ---- the transforms
+
+    def analyze_tensor(self, x: Tensor) -> Tensor:
+        """g_a. x: (B, 3, H, W) in [0, 1], H and W multiples of 16. Returns y: (B, M, H / 16, W / 16)."""
+        x = x - 0.5
+        linear = self.linear_analysis(F.pixel_unshuffle(x, STRIDE))
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            deep = self.analysis(4 * x)
+        return GREY * (linear + deep.float())
+
+    def synthesize_tensor(self, y_hat: Tensor) -> Tensor:
+        """g_s. y_hat: (B, M, h, w). Returns x_hat: (B, 3, 16 h, 16 w), about [0, 1], not clamped."""
+        linear = F.pixel_shuffle(self.linear_synthesis(y_hat / GREY), STRIDE)
+        with torch.autocast(y_hat.device.type, torch.bfloat16, enabled=self.bf16):
+            deep = self.synthesis(y_hat / self.y_scale[:, None, None])
+        return 0.5 + linear + 0.25 * deep.float()
+
+    def _at_lam(self, nodes: Tensor, lam: Tensor) -> Tensor:
+        """exp of log values given at GAIN_NODES nodes, (GAIN_NODES, M), at each λ: (B, M, 1, 1)."""
+        position = torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * (self.GAIN_NODES - 1)
+        left = position.floor().clamp(0, self.GAIN_NODES - 2).long()
+        part = (position - left)[:, None]
+        return torch.exp(nodes[left] * (1 - part) + nodes[left + 1] * part)[:, :, None, None]
+
+    def forward(self, x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
+        """The relaxed codec. x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,)."""
+        gain = self._at_lam(self.log_gain, lam)
+        v = add_noise(self.analyze_tensor(x) * gain)
+        x_hat = self.synthesize_tensor(v * self._at_lam(self.log_inverse_gain, lam))
+        return x_hat, self.estimated_bits(v, gain)
+
+    def estimated_bits(self, v: Tensor, gain: Tensor) -> Tensor:
+        """Cross-entropy of v = g y under the prior, bits an image. v: (B, M, h, w); gain: (B, M, 1, 1). Returns (B,)."""
+        batch, channels = v.shape[:2]
+
+        def by_channel(t: Tensor) -> Tensor:
+            return t.transpose(0, 1).reshape(channels, 1, -1)
+
+        likelihood = self.prior.likelihood(by_channel(v / gain), by_channel((0.5 / gain).expand_as(v)))
+        return -torch.log2(likelihood).view(channels, batch, -1).sum((0, 2))
+
+    # ---- integers: what the files are made of
+
+    @torch.no_grad()
+    def finish(self, rounding_cost: float = 8.66) -> None:
+        """Make the integer steps, tables and deadzones from the trained gains and prior.
+
+        rounding_cost: bits that an error of one step squared is worth. 6 / ln 2 = 8.66 follows from
+        D = step^2 / 12 and dR / dD = -λ at high rate. A value between two symbols goes to the cheaper one a
+        little past the midpoint, which costs less in D than it saves in R; the deadzone is how far past.
+        """
+        lam = torch.tensor([lam_at(i * LAM_STEPS // (NODES - 1)) for i in range(NODES)])
+        steps = torch.round(FIXED_POINT / self._at_lam(self.log_gain, lam)[:, :, 0, 0].double()).clamp(1, 2**30)
+        self.steps = steps.to(torch.int32)
+        integer = IntegerPrior.from_prior(self.prior, self.steps[-1].numpy())
+        self.cdf = torch.from_numpy(integer.cdf).to(torch.int32)
+        self.cdf_first = torch.from_numpy(integer.first // integer.spacing).to(torch.int32)
+        self.cdf_size = torch.from_numpy(np.diff(integer.start)).to(torch.int32)
+        self.__dict__.pop("integer_prior", None)
+        for node in range(NODES):
+            self.deadzone[node] = torch.from_numpy(
+                self._best_deadzone(self.steps[node].numpy().astype(np.int64), rounding_cost)
+            )
+
+    def _best_deadzone(self, step: np.ndarray, rounding_cost: float) -> np.ndarray:
+        """Fixed point of: deadzone = (bits of 1 - bits of 0) / (2 rounding_cost). step: (M,). Returns uint8 (M,)."""
+        deadzone = np.zeros_like(step)
+        channel, half = np.arange(len(step)), DEADZONE_ONE // 2
+        mass = self.integer_prior.cumulative
+        for _ in range(20):
+            edge = (half + deadzone) * step // DEADZONE_ONE
+            zero = mass(channel, edge) - mass(channel, -edge)
+            both = mass(channel, edge + step) - mass(channel, -edge - step) - zero
+            bits = np.log2(np.maximum(zero, 1)) - np.log2(np.maximum(both / 2, 1))
+            deadzone = np.clip(bits / (2 * rounding_cost) * DEADZONE_ONE, 0, 0.45 * DEADZONE_ONE).astype(np.int64)
+        return deadzone.astype(np.uint8)
+
+    @functools.cached_property
+    def integer_prior(self) -> IntegerPrior:
+        """The integer prior, from the buffers."""
+        start = np.concatenate([[0], np.cumsum(self.cdf_size.numpy().astype(np.int64))])
+        spacing = np.maximum(self.steps[-1].numpy().astype(np.int64) // 4, 1)
+        first = self.cdf_first.numpy().astype(np.int64) * spacing
+        return IntegerPrior(self.cdf.numpy().astype(np.int64), start, first, spacing)
+
+    @functools.cached_property
+    def fingerprint(self) -> bytes:
+        """The first 4 bytes of the SHA-256 of all weights and tables."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
+        return digest.digest()[:4]
+
+    def _integers(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Step and deadzone of each channel at a grid position, interpolated in integers. Two (M,) int64."""
+        width = LAM_STEPS // (NODES - 1)
+        left = min(index // width, NODES - 2)
+        part = index - left * width
+
+        def row(nodes: Tensor) -> np.ndarray:
+            a, b = nodes[left : left + 2].numpy().astype(np.int64)
+            return (a * (width - part) + b * part) // width
+
+        return row(self.steps), row(self.deadzone)
+
+    def _tables(self, index: int) -> bitstream.Tables:
+        return self.integer_prior.tables(*self._integers(index))
+
+    # ---- from image to bytes and back
+
+    @torch.inference_mode()
+    def analyze(self, image: np.ndarray) -> Latent:
+        """The analysis transform of a photo, once for all λ. image: uint8 (H, W, 3), H, W >= 1."""
+        x = pad_to_multiple(to_tensor(image), STRIDE)
+        return Latent(self.analyze_tensor(x), *image.shape[:2])
+
+    def quantize(self, latent: Latent, lam: float) -> Symbols:
+        """Symbols sign(v) floor(|v| + 1/2 - deadzone), v = y / step, at the grid's λ nearest to `lam`.
+
+        Raises ValueError unless LAM_MIN <= lam <= LAM_MAX.
+        """
+        index = lam_index(lam)
+        step, deadzone = self._integers(index)
+        v = latent.y[0].flatten(1) * torch.from_numpy(FIXED_POINT / step).float()[:, None]
+        offset = torch.from_numpy(0.5 - deadzone / DEADZONE_ONE).float()[:, None]
+        limit = bitstream.SYMBOL_LIMIT - 1
+        values = (torch.sign(v) * torch.floor(v.abs() + offset)).clamp(-limit, limit)
+        return Symbols(values.to(torch.int32).numpy(), index, latent.height, latent.width)
+
+    def encode(self, symbols: Symbols) -> bytes:
+        """Range-code symbols into a complete .nct file."""
+        payload = bitstream.encode_symbols(symbols.values, self._tables(symbols.lam_index))
+        header = bitstream.Header(self.fingerprint, symbols.lam_index, symbols.height, symbols.width)
+        return bitstream.pack(header, payload)
+
+    def bits(self, symbols: Symbols) -> np.ndarray:
+        """Estimated bits at each latent location: the cross-entropy under the tables. float64 (h, w)."""
+        bits = self._tables(symbols.lam_index).bits(symbols.values)
+        return bits.sum(0).reshape(latent_shape(symbols.height, symbols.width))
+
+    def decode(self, data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> Symbols:
+        """The symbols in a .nct file that this model wrote. Raises BitstreamError."""
+        header, payload = bitstream.unpack(data, max_pixels)
+        if header.fingerprint != self.fingerprint:
+            raise BitstreamError("the file was written by another model: decode it with the one that wrote it")
+        if header.lam_index > LAM_STEPS:
+            raise BitstreamError(f"the file declares λ number {header.lam_index}, the last is {LAM_STEPS}")
+        locations = math.prod(latent_shape(header.height, header.width))
+        values = bitstream.decode_symbols(payload, locations, self._tables(header.lam_index))
+        return Symbols(values, header.lam_index, header.height, header.width)
+
+    @torch.inference_mode()
+    def reconstruct(self, symbols: Symbols) -> np.ndarray:
+        """The synthesis transform of symbols: x_hat as a picture, uint8 (H, W, 3)."""
+        h, w = latent_shape(symbols.height, symbols.width)
+        values = torch.from_numpy(symbols.values).view(1, -1, h, w).float()
+        y_hat = values * self._at_lam(self.log_inverse_gain, torch.tensor([lam_at(symbols.lam_index)]))
+        x_hat = self.synthesize_tensor(y_hat.contiguous(memory_format=torch.channels_last))
+        return to_uint8(x_hat[..., : symbols.height, : symbols.width])
+
+    def code(self, latent: Latent, lam: float) -> Coded:
+        """Everything about a photo at one λ: quantize, encode, reconstruct. Raises ValueError for a λ out of range."""
+        symbols = self.quantize(latent, lam)
+        lam = lam_at(symbols.lam_index)
+        return Coded(self.encode(symbols), self.reconstruct(symbols), self.bits(symbols), lam)
+
+    def compress(self, image: np.ndarray, lam: float = 0.01) -> bytes:
+        """A photo as the bytes of a .nct file. image: uint8 (H, W, 3); lam: λ, larger is better and bigger."""
+        return self.encode(self.quantize(self.analyze(image), lam))
+
+    def decompress(self, data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> np.ndarray:
+        """The photo in a .nct file that this model wrote: uint8 (H, W, 3). Raises BitstreamError."""
+        return self.reconstruct(self.decode(data, max_pixels))
+
+    # ---- weights
+
+    @classmethod
+    def load(cls, path: Path | str) -> "FactorizedCodec":
+        """A finished model from a .safetensors file. Raises FileNotFoundError, or ValueError if it does not fit."""
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"there are no weights at {path}: train a model or restore the file with git")
+        codec = cls()
+        try:
+            with safe_open(path, "pt") as file:
+                state = {name: file.get_tensor(name) for name in file.keys()}
+            codec.cdf = torch.zeros_like(state["cdf"])  # the one buffer whose size training decides
+            codec.load_state_dict(state)
+        except (SafetensorError, KeyError, RuntimeError) as error:
+            raise ValueError(f"{path} does not hold the weights of this codec: restore it with git") from error
+        return codec.eval()
+
+
+WEIGHT_FILES = {"factorized": "factorized.safetensors"}
+
+
+@functools.lru_cache
+def load_codec(name: str = "factorized") -> FactorizedCodec:
+    """A trained codec, by its name or by the path of a .safetensors file that `nctutorial train` wrote."""
+    return FactorizedCodec.load(WEIGHTS / WEIGHT_FILES[name] if name in WEIGHT_FILES else name)
+
+
+def decompress(data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> np.ndarray:
+    """The photo in a .nct file: uint8 (H, W, 3).
+
+    Raises BitstreamError if the bytes are foreign, truncated or altered, were written by a model that is not
+    bundled, or declare more than `max_pixels` pixels.
+    """
+    header, _ = bitstream.unpack(data, max_pixels)
+    for name in WEIGHT_FILES:
+        codec = load_codec(name)
+        if codec.fingerprint == header.fingerprint:
+            return codec.decompress(data, max_pixels)
+    raise BitstreamError(
+        "the file was written by a model that is not bundled here: update this installation, "
+        "or decode it with load_codec(path).decompress(data)"
+    )

@@ -1,0 +1,269 @@
+"""Training: from a folder of photos to a .safetensors file, resumable at any moment.
+
+Two phases. In the first everything learns, with noise in place of rounding, on L = R + λD. In the second the
+encoder, the prior and the integer tables are final, and the decoder alone learns to undo the real quantizer.
+"""
+
+import csv
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from .codecs import DEADZONE_ONE, GREY, LAM_MAX, LAM_MIN, STRIDE, FactorizedCodec, load_codec
+from .data import ImageError, load_image, photo, photo_names, to_tensor
+
+CROP = 128
+VALIDATION_LAMS = (0.001, 0.0028, 0.0078, 0.0215, 0.06)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose matrix is made orthogonal before each step (Jordan et al. 2024; Liu et al. 2025, arXiv:2502.16982).
+
+    For convolution weights, seen as (out, in k k) matrices. Here it needs half of Adam's steps for the same loss.
+    torch.optim.Muon takes 2-D parameters only and works in bfloat16, slow on CPUs without matrix units.
+    """
+
+    def __init__(self, parameters, lr: float, momentum: float = 0.95):
+        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                buffer.lerp_(p.grad, 1 - group["momentum"])
+                update = p.grad.lerp(buffer, group["momentum"]).flatten(1)
+                size = 0.2 * math.sqrt(max(update.shape))  # the root mean square of an Adam step
+                p.add_(self.orthogonal(update).view(p.shape), alpha=-group["lr"] * size)
+
+    @staticmethod
+    def orthogonal(matrix: Tensor) -> Tensor:
+        """The nearest (semi-)orthogonal matrix, roughly: five Newton-Schulz steps on its singular values.
+
+        A step multiplies by a polynomial in the Gram matrix; done on the Gram matrix alone, it costs less.
+        """
+        wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+        wide = wide / (wide.norm() + 1e-7)
+        gram, product = wide @ wide.T, None
+        for _ in range(5):
+            factor = 2.0315 * gram @ gram - 4.7750 * gram
+            factor.diagonal().add_(3.4445)
+            product = factor if product is None else factor @ product
+            gram = gram @ factor @ factor
+        wide = product @ wide
+        return wide.T if matrix.shape[0] > matrix.shape[1] else wide
+
+
+def read_photos(folder: Path | str) -> list[np.ndarray]:
+    """All pictures below a folder with sides of at least CROP pixels, decoded. Raises ImageError if there are none."""
+    photos = []
+    for path in tqdm(sorted(p for p in Path(folder).rglob("*") if p.is_file()), desc="reading photos"):
+        try:
+            image = load_image(path)
+        except ImageError:
+            continue  # a manifest or a licence among the photos
+        if min(image.shape[:2]) >= CROP:
+            photos.append(image)
+    if not photos:
+        raise ImageError(f"{folder} holds no picture of {CROP} x {CROP} pixels or more: name a folder of photos")
+    return photos
+
+
+def random_crops(photos: list[np.ndarray], rng: np.random.Generator, count: int, size: int = CROP) -> Tensor:
+    """Random crops, half of them mirrored, photos drawn by their area. Returns (count, 3, size, size) in [0, 1]."""
+    area = np.array([image.shape[0] * image.shape[1] for image in photos], float)
+    crops = np.empty((count, size, size, 3), np.uint8)
+    for crop, i in zip(crops, rng.choice(len(photos), count, p=area / area.sum()), strict=True):
+        top, left = (rng.integers(side - size + 1) for side in photos[i].shape[:2])
+        crop[:] = photos[i][top : top + size, left : left + size][:, :: rng.choice([-1, 1])]
+    return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+
+
+def start_from_pca(codec: FactorizedCodec, photos: list[np.ndarray], rng: np.random.Generator) -> None:
+    """Start the linear path as the PCA of 16x16 patches and the prior at the spread of its coefficients."""
+    patches = torch.nn.functional.pixel_unshuffle(random_crops(photos, rng, 400) - 0.5, STRIDE)
+    patches = patches.permute(0, 2, 3, 1).reshape(-1, patches.shape[1]).double()
+    variance, basis = torch.linalg.eigh(patches.T @ patches / len(patches))
+    latent = len(codec.y_scale)
+    variance, basis = variance.flip(0)[:latent].float(), basis.flip(1)[:, :latent].float()
+    with torch.no_grad():
+        codec.linear_analysis.weight.copy_(basis.T[:, :, None, None])
+        codec.linear_synthesis.weight.copy_(basis[:, :, None, None])
+        for layer in (codec.linear_analysis, codec.linear_synthesis):
+            layer.bias.zero_()
+        spread = variance.clamp_min(1e-12).sqrt() * GREY
+        codec.y_scale.copy_(spread.clamp_min(0.3))
+        codec.prior = type(codec.prior)(latent, spread.clamp_min(0.05))
+
+
+def fastest_dtype_is_bf16(device: str) -> bool:
+    """Whether a convolution runs faster in bfloat16 than in float32 here: yes on GPUs and CPUs with matrix units."""
+
+    def seconds(dtype):
+        x = torch.randn(8, 128, 16, 16, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
+        layer = torch.nn.Conv2d(128, 128, 3, padding=1, device=device, dtype=dtype)
+        times = []
+        for _ in range(6):
+            start = time.perf_counter()
+            layer(x).sum().item()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    return seconds(torch.bfloat16) < seconds(torch.float32)
+
+
+def optimizers(codec: FactorizedCodec, lr: float) -> list[torch.optim.Optimizer]:
+    """Muon for the networks' convolutions, Adam for the rest; small steps for the linear path, it starts well."""
+    networks = [*codec.analysis.parameters(), *codec.synthesis.parameters()]
+    linear = [*codec.linear_analysis.parameters(), *codec.linear_synthesis.parameters()]
+    rest = [p for p in networks if p.dim() < 4]
+    rest += [*codec.prior.parameters(), codec.log_gain, codec.log_inverse_gain]
+    adam = torch.optim.Adam([{"params": rest, "lr": 1e-3}, {"params": linear, "lr": 1e-4}], betas=(0.9, 0.98))
+    found = [Muon([p for p in networks if p.dim() == 4], lr), adam]
+    for optimizer in found:
+        for group in optimizer.param_groups:
+            group["peak"] = group["lr"]
+    return found
+
+
+def relaxed_loss(codec: FactorizedCodec, x: Tensor, lam: Tensor) -> Tensor:
+    """R + λD of each crop with noise in place of rounding. x: (B, 3, H, W); lam: (B,). Returns (B,)."""
+    x_hat, bits = codec(x, lam)
+    return bits / (x.shape[2] * x.shape[3]) + lam * 255**2 * (x_hat - x).square().mean((1, 2, 3))
+
+
+def decoder_loss(codec: FactorizedCodec, x: Tensor, lam: Tensor) -> Tensor:
+    """λD of each crop after the real quantizer; gradients for the decoder only. Shapes as in `relaxed_loss`."""
+    with torch.no_grad():
+        v = codec.analyze_tensor(x) * codec._at_lam(codec.log_gain, lam)
+        node = (torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * (len(codec.deadzone) - 1)).round().long()
+        offset = 0.5 - codec.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE
+        symbols = torch.sign(v) * torch.floor(v.abs() + offset)
+    x_hat = codec.synthesize_tensor(symbols * codec._at_lam(codec.log_inverse_gain, lam))
+    return lam * 255**2 * (x_hat - x).square().mean((1, 2, 3))
+
+
+@torch.no_grad()
+def validate(codec: FactorizedCodec) -> list[tuple[float, float, float]]:
+    """(λ, estimated bpp, PSNR) on the held-out photos, with plain rounding, averaged over the photos."""
+    rows = []
+    for lam in VALIDATION_LAMS:
+        bpp, psnr = [], []
+        for name in photo_names("heldout"):
+            x = to_tensor(photo(name)).to(codec.y_scale.device)
+            x = x[..., : x.shape[2] // STRIDE * STRIDE, : x.shape[3] // STRIDE * STRIDE]
+            lams = torch.tensor([lam], device=x.device)
+            gain = codec._at_lam(codec.log_gain, lams)
+            v = (codec.analyze_tensor(x) * gain).round()
+            x_hat = codec.synthesize_tensor(v * codec._at_lam(codec.log_inverse_gain, lams))
+            error = (x_hat.clamp(0, 1) - x).square().mean().item()
+            bpp.append(codec.estimated_bits(v, gain).item() / (x.shape[2] * x.shape[3]))
+            psnr.append(-10 * math.log10(error))
+        rows.append((lam, float(np.mean(bpp)), float(np.mean(psnr))))
+    return rows
+
+
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    temporary = path.with_name(path.name + ".part")
+    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary)
+    os.replace(temporary, path)
+
+
+def _save_checkpoint(path: Path, step: int, codec: FactorizedCodec, found: list) -> None:
+    tensors = {f"codec/{k}": v for k, v in codec.state_dict().items()}
+    for j, optimizer in enumerate(found):
+        for i, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{j}/{i}/{k}": torch.as_tensor(v) for k, v in state.items()}
+    _save(tensors | {"step": torch.tensor(step)}, path)
+
+
+def _load_checkpoint(path: Path, codec: FactorizedCodec, found: list) -> int:
+    tensors = load_file(path)
+    state = {k.removeprefix("codec/"): v for k, v in tensors.items() if k.startswith("codec/")}
+    codec.cdf = torch.zeros_like(state["cdf"], device=codec.y_scale.device)
+    codec.load_state_dict(state)
+    for j, optimizer in enumerate(found):
+        whole = optimizer.state_dict()
+        whole["state"] = {}
+        for key, value in tensors.items():
+            if key.startswith(f"optimizer/{j}/"):
+                _, _, i, name = key.split("/")
+                whole["state"].setdefault(int(i), {})[name] = value
+        optimizer.load_state_dict(whole)
+    return int(tensors["step"])
+
+
+def train(
+    folder: Path | str,
+    out: Path | str,
+    steps: int = 40_000,
+    decoder_steps: int = 4_000,
+    batch: int = 8,
+    lr: float = 2e-3,
+    seed: int = 0,
+    start: Path | str | None = None,
+    rounding_cost: float = 8.66,
+    every: int = 500,
+) -> FactorizedCodec:
+    """Train a codec on the photos below `folder` and write it to `out` (.safetensors).
+
+    A checkpoint is kept beside `out` every `every` steps; the same call goes on from it and ends with the same
+    weights. `out` with the suffix .csv logs the relaxed loss and the validation. λ is drawn log-uniform for each
+    crop; the loss is weighted by λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. The learning rate is
+    constant and falls linearly to 0 over the last third of each phase. start: weights to begin with, instead of
+    the PCA of patches. Raises ImageError if the folder holds no photo of at least 128 x 128 pixels.
+    """
+    out = Path(out)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    photos = read_photos(folder)
+    torch.manual_seed(seed)
+    codec = FactorizedCodec() if start is None else load_codec(str(start))
+    if start is None:
+        start_from_pca(codec, photos, np.random.default_rng(seed))
+    codec = codec.to(device).train()
+    codec.bf16 = fastest_dtype_is_bf16(device)
+    found = optimizers(codec, lr)
+    checkpoint, log = out.with_suffix(".checkpoint"), out.with_suffix(".csv")
+    first = _load_checkpoint(checkpoint, codec, found) if checkpoint.exists() else 0
+    mean_loss = math.nan
+    with open(log, "a" if first else "w", newline="") as file:
+        bar = tqdm(range(first, steps + decoder_steps), initial=first, total=steps + decoder_steps)
+        for step in bar:
+            phase_two = step >= steps
+            if step == steps:
+                codec.cpu().finish(rounding_cost)
+                codec.to(device)
+                found = optimizers(codec, lr)
+            done = (step - steps) / decoder_steps if phase_two else step / steps
+            scale = min(1, (step + 1) / 100, 3 * (1 - done))
+            rng = np.random.default_rng([seed, step])
+            torch.manual_seed(int(rng.integers(2**31)))
+            x = random_crops(photos, rng, batch).to(device).contiguous(memory_format=torch.channels_last)
+            lam = LAM_MIN * (LAM_MAX / LAM_MIN) ** torch.rand(batch).to(device)
+            loss = (decoder_loss if phase_two else relaxed_loss)(codec, x, lam)
+            loss = (loss * (lam / LAM_MAX).rsqrt()).mean()
+            codec.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
+            for optimizer in found:
+                for group in optimizer.param_groups:
+                    group["lr"] = group["peak"] * scale
+                optimizer.step()
+            mean_loss = loss.item() if math.isnan(mean_loss) else 0.98 * mean_loss + 0.02 * loss.item()
+            bar.set_postfix_str(f"loss {mean_loss:.3f}", refresh=False)
+            if (step + 1) % every == 0 or step + 1 == steps + decoder_steps:
+                row = [f"{value:.4f}" for triple in validate(codec) for value in triple]
+                csv.writer(file).writerow([step + 1, f"{mean_loss:.4f}", *row])
+                file.flush()
+                _save_checkpoint(checkpoint, step + 1, codec, found)
+    codec = codec.cpu().eval()
+    codec.bf16 = False
+    _save(codec.state_dict(), out)
+    return codec
