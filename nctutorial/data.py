@@ -188,7 +188,8 @@ def _download(name: str, folder: Path, digest: str) -> None:
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
     """uint8 (H, W, 3) -> float32 (1, 3, H, W) in [0, 1]."""
-    return torch.tensor(check_image(image)).permute(2, 0, 1)[None].float() / 255
+    samples = torch.from_numpy(np.array(check_image(image), order="C"))  # a copy: any strides, not shared
+    return samples.permute(2, 0, 1)[None].float() / 255
 
 
 def to_uint8(x: torch.Tensor) -> np.ndarray:

@@ -1,0 +1,403 @@
+import csv
+import hashlib
+import io
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from nctutorial import data
+
+GREYS = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def as_bytes(picture, kind, **options):
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+# ---- the bundled photos
+
+
+def test_photos_are_complete_and_credited():
+    with open(data.PHOTOS / "CREDITS.csv", newline="") as file:
+        credits = {row["file"]: row for row in csv.DictReader(file)}
+    paths = sorted(data.PHOTOS.glob("*/*.webp"))
+    assert {str(path.relative_to(data.PHOTOS)) for path in paths} == set(credits)
+    readme = (data.PHOTOS / "README.md").read_text()
+    for path in paths:
+        row = credits[str(path.relative_to(data.PHOTOS))]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
+        assert row["author"] and row["author"] in readme
+        assert row["licence"].startswith(("CC0", "CC-BY-2", "CC-BY-3", "CC-BY-4", "Public Domain", "BSD-3"))
+    assert len(data.photo_names("heldout")) == 6
+    assert len(data.photo_names("train")) == 24
+
+
+def test_photo_is_the_file_pixel_for_pixel():
+    with Image.open(data.PHOTOS / "heldout" / "dogs_window.webp") as picture:
+        np.testing.assert_array_equal(data.photo("dogs_window"), np.asarray(picture))
+    assert data.photo("dogs_window").shape == (768, 512, 3)
+    assert data.photo("astronaut").shape == (512, 512, 3)
+
+
+def test_unknown_photo_names_the_known_ones():
+    with pytest.raises(data.ImageError, match="red_panda"):
+        data.photo("unknown")
+    with pytest.raises(ValueError, match="heldout"):
+        data.photo_names("test")
+
+
+# ---- any picture a person has
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "PPM", "WEBP", "GIF"])
+def test_load_lossless_formats(kind, random_image):
+    image = random_image(5, 7) // 128 * 255  # eight colours, so that GIF is lossless too
+    options = {"lossless": True} if kind == "WEBP" else {}
+    np.testing.assert_array_equal(data.load_image(as_bytes(Image.fromarray(image), kind, **options)), image)
+
+
+def test_load_from_path_bytes_and_file(tmp_path, random_image):
+    image = random_image(4, 6)
+    path = tmp_path / "a picture.png"
+    data.save_image(path, image)
+    raw = path.read_bytes()
+    for source in (path, str(path), raw, bytearray(raw), memoryview(raw), io.BytesIO(raw)):
+        np.testing.assert_array_equal(data.load_image(source), image)
+
+
+def test_loaded_image_is_writable_and_contiguous():
+    image = data.load_image(as_bytes(Image.fromarray(GREYS), "PNG"))
+    assert image.flags.writeable and image.flags.c_contiguous
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_grey(kind):
+    image = data.load_image(as_bytes(Image.fromarray(GREYS), kind))
+    np.testing.assert_array_equal(image, np.repeat(GREYS[..., None], 3, axis=2))
+
+
+def test_one_bit():
+    picture = Image.fromarray(GREYS > 100)
+    assert picture.mode == "1"
+    expected = np.where(GREYS > 100, 255, 0)
+    np.testing.assert_array_equal(data.load_image(as_bytes(picture, "PNG"))[..., 1], expected)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_16_bit_grey_is_scaled_not_clipped(kind):
+    deep = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    image = data.load_image(as_bytes(Image.fromarray(deep), kind))
+    np.testing.assert_array_equal(image[..., 0], np.round(deep / 257))
+
+
+def test_16_bit_colour():
+    # A 2 x 1 PNG with 16 bits a sample, made by hand: Pillow cannot write one.
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    row = b"\0" + struct.pack(">6H", 0, 257 * 100, 65535, 257 * 7, 257 * 8, 257 * 9)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    png += chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    np.testing.assert_array_equal(data.load_image(png), [[[0, 100, 255], [7, 8, 9]]])
+
+
+def test_float_samples_are_refused_with_a_cure():
+    with pytest.raises(data.ImageError, match="save it with 8 or 16 bits"):
+        data.load_image(as_bytes(Image.fromarray(np.ones((2, 2), np.float32)), "TIFF"))
+
+
+def test_transparency_goes_on_white():
+    rgba = np.array([[[200, 100, 0, 255], [200, 100, 0, 0], [0, 0, 0, 51]]], np.uint8)
+    image = data.load_image(as_bytes(Image.fromarray(rgba), "PNG"))
+    np.testing.assert_array_equal(image, [[[200, 100, 0], [255, 255, 255], [204, 204, 204]]])
+
+
+def test_transparent_grey_and_palette():
+    la = Image.fromarray(np.array([[[10, 255], [10, 0]]], np.uint8), "LA")
+    np.testing.assert_array_equal(data.load_image(as_bytes(la, "PNG"))[0, :, 0], [10, 255])
+    palette = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    palette.putpalette([1, 2, 3, 4, 5, 6])
+    np.testing.assert_array_equal(data.load_image(as_bytes(palette, "PNG")), [[[1, 2, 3], [4, 5, 6]]])
+    np.testing.assert_array_equal(
+        data.load_image(as_bytes(palette, "PNG", transparency=1)), [[[1, 2, 3], [255, 255, 255]]]
+    )
+
+
+def test_cmyk():
+    cmyk = np.zeros((8, 8, 4), np.uint8)
+    cmyk[:, 4:] = (0, 255, 255, 0)  # magenta and yellow ink: red
+    image = data.load_image(as_bytes(Image.fromarray(cmyk, "CMYK"), "TIFF"))
+    np.testing.assert_array_equal(image[0, 0], (255, 255, 255))
+    np.testing.assert_array_equal(image[0, 7], (255, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "orientation, turn",
+    [
+        (1, lambda a: a),
+        (2, lambda a: a[:, ::-1]),
+        (3, lambda a: a[::-1, ::-1]),
+        (4, lambda a: a[::-1]),
+        (5, lambda a: a.transpose(1, 0, 2)),
+        (6, lambda a: np.rot90(a, -1)),
+        (7, lambda a: np.rot90(a, 2).transpose(1, 0, 2)),
+        (8, lambda a: np.rot90(a)),
+    ],
+)
+def test_exif_rotation(orientation, turn, random_image):
+    image = random_image(3, 5)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    png = as_bytes(Image.fromarray(image), "PNG", exif=exif)
+    np.testing.assert_array_equal(data.load_image(png), turn(image))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_animation_gives_its_first_frame(kind):
+    frames = [Image.new("RGB", (4, 3), colour) for colour in ("red", "lime", "blue")]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    animation = as_bytes(frames[0], kind, save_all=True, append_images=frames[1:], duration=50, **options)
+    np.testing.assert_array_equal(data.load_image(animation), np.full((3, 4, 3), (255, 0, 0)))
+
+
+def test_phone_photo(tmp_path):
+    rows, columns = np.mgrid[:3000, :4000] // 16
+    image = np.stack([rows, columns, rows + columns], axis=2).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "phone.jpg"
+    Image.fromarray(image).save(path, quality=95, exif=exif)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = data.load_image(path)
+    assert loaded.shape == (4000, 3000, 3)
+    assert np.abs(loaded[::16, ::16].astype(int) - np.rot90(image, -1)[::16, ::16]).mean() < 3
+
+
+# ---- broken pictures: one line that helps
+
+
+def one_line(error):
+    message = str(error.value)
+    assert "\n" not in message and len(message) < 250
+    return message
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(data.ImageError) as error:
+        data.load_image(tmp_path / "nothing.png")
+    assert "nothing.png does not exist" in one_line(error)
+    with pytest.raises(data.ImageError) as error:
+        data.load_image(tmp_path)
+    assert "directory" in one_line(error)
+
+
+@pytest.mark.parametrize("raw", [b"", b"hello", bytes(1000), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"])
+def test_not_a_picture(raw):
+    with pytest.raises(data.ImageError) as error:
+        data.load_image(raw)
+    assert "PNG, JPEG" in one_line(error)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "JPEG2000", "AVIF", "BMP"])
+def test_truncated(kind, random_image):
+    whole = as_bytes(Image.fromarray(random_image(64, 64)), kind)
+    with pytest.raises(data.ImageError) as error:
+        data.load_image(whole[: len(whole) // 2])
+    one_line(error)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 255))
+def test_altered_png_loads_or_raises_image_error(where, value):
+    raw = bytearray(as_bytes(Image.fromarray(GREYS), "PNG"))
+    raw[where % len(raw)] = value
+    try:
+        image = data.load_image(bytes(raw))
+    except data.ImageError as error:
+        assert "\n" not in str(error)
+    else:
+        assert image.dtype == np.uint8 and image.shape[2] == 3
+
+
+@pytest.mark.parametrize("limit", [255, 127])  # Pillow warns from 1x the limit on and refuses from 2x on
+def test_pixel_limit_is_adjustable(monkeypatch, limit):
+    png = as_bytes(Image.fromarray(GREYS), "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    with pytest.raises(data.ImageError) as error:
+        data.load_image(png)
+    assert f"more than {limit} pixels" in one_line(error) and "MAX_IMAGE_PIXELS" in one_line(error)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 256)
+    assert data.load_image(png).shape == (16, 16, 3)
+
+
+# ---- writing
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".bmp", ".PNG"])
+def test_save_lossless(tmp_path, suffix, random_image):
+    image = random_image(5, 9)
+    data.save_image(tmp_path / f"a{suffix}", image)
+    np.testing.assert_array_equal(data.load_image(tmp_path / f"a{suffix}"), image)
+    assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
+
+
+def test_save_jpeg_is_close(tmp_path, red_panda):
+    data.save_image(tmp_path / "a.jpg", red_panda)
+    difference = data.load_image(tmp_path / "a.jpg").astype(int) - red_panda
+    assert 0 < np.square(difference).mean() < 20
+
+
+@pytest.mark.parametrize("name", ["a", "a.nct", "a.mp4"])
+def test_save_with_no_picture_suffix(tmp_path, name):
+    with pytest.raises(data.ImageError, match="suffix"):
+        data.save_image(tmp_path / name, np.zeros((2, 2, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((2, 2), np.uint8),
+        np.zeros((2, 2, 4), np.uint8),
+        np.zeros((2, 2, 3)),
+        np.zeros((0, 2, 3), np.uint8),
+    ],
+)
+def test_what_is_not_an_image(tmp_path, image):
+    for use in (data.to_tensor, data.check_image, lambda image: data.save_image(tmp_path / "a.png", image)):
+        with pytest.raises(data.ImageError, match="uint8 of shape"):
+            use(image)
+
+
+def test_write_atomic_replaces_or_leaves(tmp_path, monkeypatch):
+    path = tmp_path / "a.bin"
+    data.write_atomic(path, b"old")
+    data.write_atomic(path, b"new")
+    assert path.read_bytes() == b"new"
+
+    def full(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(data.os, "replace", full)
+    with pytest.raises(OSError, match="disk full"):
+        data.write_atomic(path, b"newest")
+    assert path.read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_write_atomic_does_not_replace_a_device():
+    data.write_atomic("/dev/null", b"x")
+    assert Path("/dev/null").is_char_device()
+
+
+# ---- Kodak
+
+
+def test_kodak_is_the_right_one(kodak):
+    assert [path.name for path in kodak] == [f"kodim{number:02}.png" for number in range(1, 25)]
+    shapes = {data.load_image(path).shape for path in kodak}
+    assert shapes == {(512, 768, 3), (768, 512, 3)}
+
+
+def test_kodak_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("NCTUTORIAL_KODAK", str(tmp_path / "none"))
+    with pytest.raises(data.KodakError) as error:
+        data.kodak_paths()
+    assert "24 of the 24" in one_line(error) and "download=True" in one_line(error)
+
+
+def test_kodak_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("NCTUTORIAL_KODAK", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(data.KodakError, match="nctutorial/kodak"):
+        data.kodak_paths()
+
+
+@pytest.fixture
+def two_fake_kodak_images(tmp_path, monkeypatch):
+    """A data folder whose Kodak list holds two tiny files, and an empty folder to fetch them into."""
+    files = {"kodim01.png": b"one", "kodim02.png": b"two"}
+    lines = [f"{hashlib.sha256(raw).hexdigest()}  {name}\n" for name, raw in files.items()]
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / "kodak.sha256").write_text("".join(lines))
+    monkeypatch.setattr(data, "DATA", tmp_path)
+    monkeypatch.setenv("NCTUTORIAL_KODAK", str(tmp_path / "fetched"))
+    return files
+
+
+def test_kodak_download(tmp_path, monkeypatch, two_fake_kodak_images):
+    asked = []
+
+    def urlopen(url, timeout):
+        asked.append(url)
+        return io.BytesIO(two_fake_kodak_images[url.rsplit("/", 1)[1]])
+
+    monkeypatch.setattr(data.urllib.request, "urlopen", urlopen)
+    paths = data.kodak_paths(download=True)
+    assert [path.read_bytes() for path in paths] == [b"one", b"two"]
+    assert asked[0] == "https://r0k.us/graphics/kodak/kodak/kodim01.png"
+    assert data.kodak_paths() == paths and len(asked) == 2
+
+    paths[1].write_bytes(b"altered")
+    with pytest.raises(data.KodakError, match="kodim02.png is not the Kodak image"):
+        data.kodak_paths()
+
+
+def test_kodak_download_offline_or_wrong(tmp_path, monkeypatch, two_fake_kodak_images):
+    def offline(url, timeout):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(data.urllib.request, "urlopen", offline)
+    with pytest.raises(data.KodakError, match="when online try again"):
+        data.kodak_paths(download=True)
+    monkeypatch.setattr(data.urllib.request, "urlopen", lambda url, timeout: io.BytesIO(b"moved"))
+    with pytest.raises(data.KodakError, match="SHA-256"):
+        data.kodak_paths(download=True)
+    assert not (tmp_path / "fetched").exists()
+
+
+# ---- tensors
+
+
+@given(st.integers(1, 20), st.integers(1, 20))
+def test_tensor_round_trip(height, width):
+    image = np.random.default_rng(height * 32 + width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    x = data.to_tensor(image)
+    assert x.shape == (1, 3, height, width) and x.dtype == torch.float32
+    assert x[0, 2, height - 1, 0].item() == np.float32(image[height - 1, 0, 2]) / np.float32(255)
+    np.testing.assert_array_equal(data.to_uint8(x), image)
+
+
+def test_to_tensor_does_not_share_memory_and_takes_any_strides(random_image):
+    image = random_image(4, 5)
+    np.testing.assert_array_equal(data.to_uint8(data.to_tensor(image[::-1, ::-1])), image[::-1, ::-1])
+    x = data.to_tensor(image)
+    image[:] = 0
+    assert x.max() > 0
+
+
+def test_to_uint8_clamps_and_rounds():
+    x = torch.tensor([-1.0, 0.49 / 255, 0.51 / 255, 254.6 / 255, 1.0, 7.0]).view(1, 1, 1, 6).expand(1, 3, 1, 6)
+    np.testing.assert_array_equal(data.to_uint8(x)[0, :, 0], [0, 0, 1, 255, 255, 255])
+    assert data.to_uint8(x.bfloat16().requires_grad_()).dtype == np.uint8
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 2, 16, 64]))
+def test_padding_is_numpy_edge_padding(height, width, multiple):
+    x = torch.rand(2, 3, height, width)
+    padded = data.pad_to_multiple(x, multiple)
+    below, right = -height % multiple, -width % multiple
+    expected = np.pad(x.numpy(), [(0, 0), (0, 0), (0, below), (0, right)], mode="edge")
+    np.testing.assert_array_equal(padded.numpy(), expected)
+    assert padded.shape[2] % multiple == padded.shape[3] % multiple == 0
