@@ -121,9 +121,7 @@ def _encode_hevc(image: np.ndarray, qp: int) -> bytes:
     encoder = av.CodecContext.create("libx265", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv444p"
     encoder.time_base = Fraction(1, 25)
-    settings = (
-        f"qp={qp}:keyint=1:info=0:repeat-headers=1:pools=none:frame-threads=1:range=full:log-level=none"
-    )
+    settings = f"qp={qp}:keyint=1:info=0:repeat-headers=1:pools=none:frame-threads=1:range=full:log-level=none"
     encoder.options = {"preset": "veryslow", "tune": "ssim", "x265-params": settings}
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 

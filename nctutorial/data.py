@@ -176,9 +176,7 @@ def _download(name: str, folder: Path, digest: str) -> None:
             f"kodim24.png from elsewhere into {folder}"
         ) from None
     if hashlib.sha256(data).hexdigest() != digest:
-        raise KodakError(
-            f"{KODAK_URL + name} did not send the Kodak image: its SHA-256 differs; try again later"
-        )
+        raise KodakError(f"{KODAK_URL + name} did not send the Kodak image: its SHA-256 differs; try again later")
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / name, data)
 
