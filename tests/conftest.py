@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 
 from nctutorial import data
@@ -10,6 +11,9 @@ from nctutorial import data
 # No deadlines: nothing here is timed. The same examples every time: a failure can be repeated.
 settings.register_profile("course", deadline=None, derandomize=True)
 settings.load_profile("course")
+
+# The tensors here are small: a second thread gains little, and on a busy machine it costs ten times as much.
+torch.set_num_threads(1)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
