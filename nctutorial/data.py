@@ -5,6 +5,7 @@ An *image* is a uint8 array of shape (H, W, 3), RGB. Tensors for the models are 
 """
 
 import hashlib
+import http.client
 import io
 import os
 import urllib.request
@@ -170,7 +171,7 @@ def _download(name: str, folder: Path, digest: str) -> None:
     try:
         with urllib.request.urlopen(KODAK_URL + name, timeout=30) as reply:
             data = reply.read()
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise KodakError(
             f"cannot fetch {KODAK_URL + name} ({error}); when online try again, or copy kodim01.png to "
             f"kodim24.png from elsewhere into {folder}"

@@ -1,5 +1,6 @@
 import csv
 import hashlib
+import http.client
 import io
 import struct
 import warnings
@@ -354,13 +355,18 @@ def test_kodak_download(tmp_path, monkeypatch, two_fake_kodak_images):
         data.kodak_paths()
 
 
-def test_kodak_download_offline_or_wrong(tmp_path, monkeypatch, two_fake_kodak_images):
-    def offline(url, timeout):
-        raise OSError("Name or service not known")
+@pytest.mark.parametrize("failure", [OSError("Name or service not known"), http.client.IncompleteRead(b"half")])
+def test_kodak_download_offline(tmp_path, monkeypatch, two_fake_kodak_images, failure):
+    def urlopen(url, timeout):
+        raise failure
 
-    monkeypatch.setattr(data.urllib.request, "urlopen", offline)
+    monkeypatch.setattr(data.urllib.request, "urlopen", urlopen)
     with pytest.raises(data.KodakError, match="when online try again"):
         data.kodak_paths(download=True)
+    assert not (tmp_path / "fetched").exists()
+
+
+def test_kodak_download_of_something_else(tmp_path, monkeypatch, two_fake_kodak_images):
     monkeypatch.setattr(data.urllib.request, "urlopen", lambda url, timeout: io.BytesIO(b"moved"))
     with pytest.raises(data.KodakError, match="SHA-256"):
         data.kodak_paths(download=True)
