@@ -1,0 +1,290 @@
+"""The λ explorer: one photo, one slider, and everything that moves with it.
+
+- `LambdaExplorer("red_panda")`, in a notebook: every slider position is coded, to real bytes;
+- `precompute("red_panda")`: the same widget with 33 positions in the page, which needs no kernel;
+- `write_html("explorer.html", "red_panda")`: the same as one file, without kernel, network or Python.
+"""
+
+import asyncio
+import base64
+import io
+import json
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets as t
+from PIL import Image
+from scipy.ndimage import uniform_filter
+
+from . import classical, data, metrics, plotting
+from .codecs import LAM_MAX, LAM_MIN, load_codec
+from .study import GRID, RIVALS, Study, fit
+
+HERE = Path(__file__).parent
+REST = 0.2  # seconds without a move after which the slower figures are computed
+
+
+class LambdaExplorer(anywidget.AnyWidget):
+    """A widget that codes a photo at every position of its slider and shows what it costs and how it looks.
+
+    photo: the name of a bundled photo, or a uint8 (H, W, 3) array, which is scaled down to 1 megapixel.
+    lam: λ where the slider starts, within [LAM_MIN, LAM_MAX]. codec: by default load_codec("factorized").
+    live: False is for `precompute`. The traits `photo`, `lam` and `other` ("original", "jpeg" or "webp", the
+    picture to compare with) can be set at any time. Raises TraitError.
+    """
+
+    _esm = (HERE / "explorer.js").read_text("utf-8")
+    _css = (HERE / "explorer.css").read_text("utf-8")
+    lam = t.Float().tag(sync=True)
+    photo = t.Unicode().tag(sync=True)
+    other = t.Enum(("original", *RIVALS), "original").tag(sync=True)
+    live = t.Bool(True).tag(sync=True)
+    lam_range = t.List([LAM_MIN, LAM_MAX]).tag(sync=True)
+    photos = t.Dict().tag(sync=True)
+    scene = t.Dict().tag(sync=True)  # the photo: its pixels, its size
+    frame = t.Dict().tag(sync=True)  # the photo as coded at one λ: pixels, bits per block and figures
+    detail = t.Dict().tag(sync=True)  # the frame's MS-SSIM, which comes later
+    curves = t.Dict().tag(sync=True)
+    stills = t.List().tag(sync=True)  # precomputed frames
+    error = t.Unicode().tag(sync=True)
+
+    def __init__(self, photo="red_panda", lam=0.01, codec=None, live=True):
+        self._codec = codec or load_codec("factorized")
+        self._own = ("", None) if isinstance(photo, str) else ("your photo", data.check_image(photo))
+        self._study = self._coded = self._task = None
+        self._serial = 0
+        photos = {"held out from training": data.photo_names(), "seen in training": data.photo_names("train")}
+        super().__init__(photo=photo if isinstance(photo, str) else "own", lam=lam, live=live, photos=photos)
+        self._open()
+        if live:
+            self.observe(self._move, "lam")
+            self.observe(self._open, "photo")
+            self.observe(self._show, "other")
+            self.on_msg(self._receive)
+
+    @t.validate("lam")
+    def _check_lam(self, proposal):
+        lam = proposal["value"]
+        if not LAM_MIN * 0.999999 <= lam <= LAM_MAX * 1.000001:
+            raise t.TraitError(f"lam lies between {LAM_MIN} and {LAM_MAX}, not at {lam}")
+        return min(max(lam, LAM_MIN), LAM_MAX)
+
+    @t.validate("photo")
+    def _check_photo(self, proposal):
+        names = [name for group in self.photos.values() for name in group]
+        name = proposal["value"]
+        if name not in names and not (name == "own" and self._own[0]):
+            raise t.TraitError(f"there is no bundled photo {name!r}; there are: {', '.join(names)}")
+        return name
+
+    # ---- what a move does at once
+
+    def _open(self, _=None):
+        """Show `photo`: the one place where the analysis transform runs."""
+        own, image = self._own
+        image, note = fit(image if self.photo == "own" else data.photo(self.photo))
+        self._study = Study(image, self._codec)
+        self._code()
+        y, x = np.unravel_index(uniform_filter(self._coded.bits, 9).argmax(), self._coded.bits.shape)
+        scene = {"own": own, "note": note, "height": image.shape[0], "width": image.shape[1]}
+        scene["focus"] = [16.0 * x + 8, 16.0 * y + 8]  # the zoom starts where the most bits go
+        with self.hold_sync():
+            self.error, self.curves = "", {}
+            self.scene = scene | {"type": "raw", "pixels": image.tobytes()}
+            if self.live:
+                self._show()
+
+    def _code(self):
+        self._serial += 1
+        self._coded = self._study.code(self.lam)
+
+    def _move(self, _=None):
+        """Code at the new λ and show it. ipywidgets keeps only the newest position that waits for us."""
+        if self._study is None:
+            return self._open()
+        self._code()
+        self._show()
+
+    def _show(self, _=None):
+        self._send_frame()
+        self._when_resting()
+
+    def _send_frame(self):
+        names = [self.other] if self.other in RIVALS else []
+        figures = self._study.figures(self._coded, names)
+        pixels = {"type": "raw", "pixels": self._coded.image.tobytes()}
+        self.frame = {"serial": self._serial} | pixels | figures
+
+    # ---- what may wait
+
+    def _when_resting(self):
+        """Compute the rest once the slider rests; a newer position cancels it."""
+        if self._task:
+            self._task.cancel()
+        try:
+            self._task = asyncio.get_running_loop().create_task(self._rest(REST))
+        except RuntimeError:  # no event loop, as in a plain script: nobody else is waiting
+            asyncio.run(self._rest(0))
+
+    async def _rest(self, pause):
+        study, coded = self._study, self._coded
+        await asyncio.sleep(pause)
+        await self._compare()
+        for name, settings in GRID.items():
+            for setting in settings:
+                await self._measure(name, setting)
+            self._send_curves()
+        if self.other in RIVALS:
+            while (quality := study.between(self.other, len(coded.data))) is not None:
+                await self._measure(self.other, quality)
+            if study.rival(self.other, len(coded.data)) != self.frame["rivals"][self.other]:
+                self._send_frame()
+                await self._compare()
+            for quality in classical.QUALITIES[self.other]:  # so that the next move finds its file at once
+                await self._measure(self.other, quality)
+
+    async def _measure(self, name, setting):
+        if setting in self._study.points[name]:
+            return
+        if name == "codec":
+            self._study.measure(name, setting)
+            await asyncio.sleep(0.01)  # lets a newer position in
+        else:
+            await asyncio.to_thread(self._study.measure, name, setting)
+
+    async def _compare(self):
+        """MS-SSIM of the pictures on the screen, in a thread: it takes longer than a frame."""
+        rivals = self.frame["rivals"]
+        self.detail = {"serial": self._serial} | await asyncio.to_thread(self._study.similarity, self._coded, rivals)
+
+    def _send_curves(self):
+        self.curves = {name: self._study.curve(name) for name in GRID}
+
+    # ---- messages from the page
+
+    def _receive(self, _, content, buffers):
+        if content["kind"] == "wake" and self._study is None:
+            self._open()
+        elif content["kind"] == "sleep":
+            self._sleep()
+        elif content["kind"] == "upload":
+            self._upload(buffers[0], **content)
+
+    def _sleep(self):
+        """No page shows the widget any more (its cell was run again, say): let go of all that is large."""
+        if self._task:
+            self._task.cancel()
+        self._study = self._coded = self._task = None
+        self.scene, self.frame = {}, {}
+
+    def _upload(self, piece, name, part, parts, kind):
+        self._parts = [*(self._parts if part else []), bytes(piece)]
+        if part + 1 < parts:
+            return
+        file, self._parts, self.error = b"".join(self._parts), [], ""
+        try:
+            image = data.load_image(file)
+        except data.ImageError as error:
+            self.error = str(error).replace("the picture", name, 1)
+            return
+        self._own = (name, image)
+        if self.photo == "own":
+            self._open()
+        else:
+            self.photo = "own"
+
+    # ---- without a kernel
+
+    def __repr__(self):
+        return f"LambdaExplorer(photo={self.photo!r}, lam={self.lam:.4g})"
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle, metadata = super()._repr_mimebundle_(**kwargs)
+        if self._study is None:
+            self._open()
+        alt = f"{self.photo}: three reconstructions at rising λ, and the rate-distortion plane of this photo"
+        return bundle | {"image/png": self.picture()}, (metadata or {}) | {"image/png": {"alt": alt}}
+
+    def picture(self):
+        """The story without a slider, as a base64 PNG: the original, three λ, and the R-D plane."""
+        study = self._study
+        study.measure_grid()
+        self._send_curves()
+        results = []
+        for lam in LAM_MIN, 0.01, LAM_MAX:
+            coded = study.code(lam)
+            point = metrics.bpp(len(coded.data), study.image), metrics.psnr(study.image, coded.image)
+            results.append((f"λ = {lam:g}", coded.image, point))
+        curves = {name: study.curve(name) for name in GRID}
+        figure = plotting.explorer_picture(study.image, results, curves, self.scene["focus"])
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        return base64.b64encode(buffer.getvalue()).decode()
+
+
+# ---- pages without a kernel
+
+
+def precompute(photo="red_panda", n=33, lam=0.01, codec=None):
+    """A LambdaExplorer that needs no kernel: n frames, log-spaced in λ, travel with the page.
+
+    The frames are stored lossily to keep the page small, and the page says so; all figures are those of the
+    exact reconstructions. Raises TraitError.
+    """
+    explorer = LambdaExplorer(photo, lam, codec, live=False)
+    study, stills = explorer._study, []
+    study.measure_grid()
+    for serial, step in enumerate(np.geomspace(LAM_MIN, LAM_MAX, n)):
+        coded = study.code(step)
+        for name in RIVALS:
+            while (quality := study.between(name, len(coded.data))) is not None:
+                study.measure(name, quality)
+        still = study.figures(coded, RIVALS)
+        still["detail"] = study.similarity(coded, still["rivals"])
+        stills.append(still | {"serial": serial, "type": "image/webp", "pixels": _webp(coded.image, quality=90)})
+    note = (
+        f"{explorer.scene['note']} This page holds {n} positions of λ; their pictures are stored as WebP, "
+        "quality 90, to keep it small. All figures are of the exact pictures."
+    )
+    pixels = {"type": "image/webp", "pixels": _webp(study.image, lossless=True)}
+    explorer.scene = explorer.scene | pixels | {"note": note}
+    explorer.stills = stills
+    explorer._send_curves()
+    return explorer
+
+
+def _webp(image, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "WEBP", method=6, **options)
+    return buffer.getvalue()
+
+
+PAGE = """<!doctype html>
+<html lang="en-GB">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>λ explorer</title>
+<style>
+{css}
+</style>
+<div id="explorer"></div>
+<script type="application/json" id="state">{state}</script>
+<script type="module">
+{esm}
+standAlone(document.getElementById("state").textContent, document.getElementById("explorer"));
+</script>
+</html>
+"""
+
+
+def write_html(path, photo="red_panda", n=33, lam=0.01, codec=None):
+    """Write the precomputed explorer as one page that needs nothing else. Raises TraitError, OSError."""
+    explorer = precompute(photo, n, lam, codec)
+    state = {name: getattr(explorer, name) for name in LambdaExplorer.class_own_traits() if name[0] != "_"}
+    text = json.dumps(state, default=lambda file: {"base64": base64.b64encode(file).decode()})
+    text = text.replace("</", "<\\/")  # nothing in it may end the script element
+    page = PAGE.format(css=explorer._css, esm=explorer._esm, state=text)
+    data.write_atomic(path, page.encode())

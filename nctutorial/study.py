@@ -1,0 +1,117 @@
+"""One photo under study: its rate-distortion curves, and what another codec makes of it at the same bytes."""
+
+import math
+
+import numpy as np
+from PIL import Image
+
+from . import classical, metrics
+from .codecs import LAM_MAX, LAM_MIN
+
+RIVALS = ("jpeg", "webp")
+GRID = {  # where each codec's curve is measured: λ, or quality
+    "codec": np.geomspace(LAM_MIN, LAM_MAX, 13).tolist(),
+    "jpeg": (1, *classical.CURVE["jpeg"]),
+    "webp": classical.CURVE["webp"][::2],  # it takes 0.2 s a file
+}
+MAX_PIXELS, MAX_SIDE = 1_048_576, 8192  # a larger photo is scaled down
+
+
+class Study:
+    """The latent of one photo, computed once, and every R-D point measured on it so far, each at most once.
+
+    image: uint8 (H, W, 3). codec: has analyze(image) and code(latent, lam).
+    """
+
+    def __init__(self, image, codec):
+        self.image, self.codec = image, codec
+        self.latent = codec.analyze(image)
+        self.points = {name: {} for name in GRID}  # name -> setting (λ or quality) -> (bytes, PSNR in dB)
+        self.files = {name: {} for name in RIVALS}  # name -> quality -> the file
+
+    def code(self, lam):
+        return self.codec.code(self.latent, lam)
+
+    def measure(self, name, setting):
+        """Code the photo by `name` at λ or quality `setting`, once, and keep (bytes, PSNR)."""
+        if setting in self.points[name]:
+            return
+        if name == "codec":
+            coded = self.code(setting)
+            file, image = coded.data, coded.image
+        else:
+            file = self.files[name][setting] = classical.encode(name, self.image, setting)
+            image = classical.decode(name, file)
+        self.points[name][setting] = len(file), metrics.psnr(self.image, image)
+
+    def measure_grid(self):
+        for name, settings in GRID.items():
+            for setting in settings:
+                self.measure(name, setting)
+
+    def figures(self, coded, rivals=()):
+        """What the read-out shows of one coded frame, and the same of the rivals named, at the same bytes."""
+        bpp, mse = metrics.bpp(len(coded.data), self.image), metrics.mse(self.image, coded.image)
+        return {
+            "lam": coded.lam,
+            "bytes": len(coded.data),
+            "bpp": bpp,
+            "estimated": float(coded.bits.sum()) / (self.image.shape[0] * self.image.shape[1]),
+            "mse": mse,
+            "psnr": 10 * math.log10(255**2 / mse) if mse else None,
+            "bits": np.asarray(coded.bits, np.float32).tobytes(),
+            "rivals": {name: self.rival(name, len(coded.data)) for name in rivals},
+        }
+
+    def similarity(self, coded, rivals):
+        """MS-SSIM of the coded frame ("own") and of the files in `rivals`, by their names. 0.1 s each and more."""
+        pictures = {"own": coded.image}
+        pictures |= {name: classical.decode(name, rival["file"]) for name, rival in rivals.items() if rival}
+        return {name: metrics.ms_ssim(self.image, picture) for name, picture in pictures.items()}
+
+    def curve(self, name):
+        """[[bpp, PSNR], ...] by rising rate, of those points in GRID that have been measured."""
+        known = [self.points[name][setting] for setting in GRID[name] if setting in self.points[name]]
+        points = sorted((metrics.bpp(n, self.image), psnr) for n, psnr in known)
+        return [list(point) for point in points if np.isfinite(point[1])]
+
+    def rival(self, name, n_bytes):
+        """The best file of `name` with at most n_bytes, else its smallest; None if none is measured yet."""
+        sizes = self._sizes(name)
+        if not sizes:
+            return None
+        fitting = [quality for quality, n in sizes.items() if n <= n_bytes]
+        quality = max(fitting) if fitting else min(sizes, key=sizes.get)
+        n, psnr = self.points[name][quality]
+        return {
+            "quality": quality,
+            "bytes": n,
+            "bpp": metrics.bpp(n, self.image),
+            "psnr": psnr,
+            "file": self.files[name][quality],
+        }
+
+    def between(self, name, n_bytes):
+        """The quality to measure next for `rival` to come nearer to n_bytes; None if it cannot: bisection."""
+        sizes = self._sizes(name)
+        low = max((quality for quality, n in sizes.items() if n <= n_bytes), default=100)
+        high = min((quality for quality in sizes if quality > low), default=101)
+        return (low + high) // 2 if high - low > 1 else None
+
+    def _sizes(self, name):
+        points = list(self.points[name].items())  # a copy: a thread may be adding to it
+        return {quality: n for quality, (n, _) in points}
+
+
+def fit(image):
+    """Scale down to MAX_PIXELS if need be. Returns the image and a sentence about it."""
+    height, width = image.shape[:2]
+    factor = min((MAX_PIXELS / (height * width)) ** 0.5, MAX_SIDE / max(height, width))
+    if factor >= 1:
+        return image, f"{width} × {height} pixels."
+    size = max(1, int(width * factor)), max(1, int(height * factor))
+    small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3))
+    return small, (
+        f"{width} × {height} pixels, scaled down to {size[0]} × {size[1]} for the explorer; "
+        "`nctutorial compress` on the command line codes every pixel."
+    )
