@@ -146,18 +146,22 @@ def encode_symbols(symbols: np.ndarray, tables: Tables) -> bytes:
 def decode_symbols(payload: bytes, n: int, tables: Tables) -> np.ndarray:
     """The inverse of `encode_symbols`: (C, n) int32.
 
-    Raises BitstreamError if the payload is no whole number of 32-bit words or holds more than was asked for.
+    Raises BitstreamError if the payload is no whole number of 32-bit words, holds more than was asked for, or is
+    nothing that `encode_symbols` writes.
     """
     if len(payload) % 4:
         raise BitstreamError("the payload is not a whole number of 32-bit words: the file was altered")
     decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
     symbols = np.empty((len(tables.counts), n), np.int32)
-    for c, model in enumerate(tables.models()):
-        index = decoder.decode(model, n)
-        symbols[c] = index + tables.low[c]
-        escaped = index == len(tables.counts[c]) - 1
-        if escaped.any():
-            symbols[c, escaped] = decoder.decode(_escape_model, int(escaped.sum())) - SYMBOL_LIMIT
+    try:
+        for c, model in enumerate(tables.models()):
+            index = decoder.decode(model, n)
+            symbols[c] = index + tables.low[c]
+            escaped = index == len(tables.counts[c]) - 1
+            if escaped.any():
+                symbols[c, escaped] = decoder.decode(_escape_model, int(escaped.sum())) - SYMBOL_LIMIT
+    except AssertionError:  # constriction's word for bits that no encoder writes
+        raise BitstreamError("the payload is not what an encoder writes: the file was altered") from None
     if not decoder.maybe_exhausted():
         raise BitstreamError("the payload holds more symbols than the picture needs: the file was altered")
     return symbols

@@ -156,7 +156,7 @@ class FactorizedCodec(nn.Module):
         return x_hat, self.estimated_bits(v, gain)
 
     def estimated_bits(self, v: Tensor, gain: Tensor) -> Tensor:
-        """Cross-entropy of v = g y under the prior, bits an image. v: (B, M, h, w); gain: (B, M, 1, 1). Returns (B,)."""
+        """Cross-entropy of v = g y under the prior, bits per image. v: (B, M, h, w); gain: (B, M, 1, 1). Gives (B,)."""
         batch, channels = v.shape[:2]
 
         def by_channel(t: Tensor) -> Tensor:
@@ -182,7 +182,8 @@ class FactorizedCodec(nn.Module):
         self.cdf = torch.from_numpy(integer.cdf).to(torch.int32)
         self.cdf_first = torch.from_numpy(integer.first // integer.spacing).to(torch.int32)
         self.cdf_size = torch.from_numpy(np.diff(integer.start)).to(torch.int32)
-        self.__dict__.pop("integer_prior", None)
+        for cached in ("integer_prior", "fingerprint"):
+            self.__dict__.pop(cached, None)
         for node in range(NODES):
             self.deadzone[node] = torch.from_numpy(
                 self._best_deadzone(self.steps[node].numpy().astype(np.int64), rounding_cost)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from .codecs import DEADZONE_ONE, GREY, LAM_MAX, LAM_MIN, STRIDE, FactorizedCodec, load_codec
+from .codecs import DEADZONE_ONE, GREY, LAM_MAX, LAM_MIN, STRIDE, FactorizedCodec
 from .data import ImageError, load_image, photo, photo_names, to_tensor
 
 CROP = 128
@@ -24,7 +24,7 @@ VALIDATION_LAMS = (0.001, 0.0028, 0.0078, 0.0215, 0.06)
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose matrix is made orthogonal before each step (Jordan et al. 2024; Liu et al. 2025, arXiv:2502.16982).
+    """Momentum whose matrix is made orthogonal before each step (Jordan 2024; Liu et al. 2025, arXiv:2502.16982).
 
     For convolution weights, seen as (out, in k k) matrices. Here it needs half of Adam's steps for the same loss.
     torch.optim.Muon takes 2-D parameters only and works in bfloat16, slow on CPUs without matrix units.
@@ -37,6 +37,8 @@ class Muon(torch.optim.Optimizer):
     def step(self):
         for group in self.param_groups:
             for p in group["params"]:
+                if p.grad is None:
+                    continue  # the encoder, in the second phase
                 buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 buffer.lerp_(p.grad, 1 - group["momentum"])
                 update = p.grad.lerp(buffer, group["momentum"]).flatten(1)
@@ -125,7 +127,7 @@ def optimizers(codec: FactorizedCodec, lr: float) -> list[torch.optim.Optimizer]
     linear = [*codec.linear_analysis.parameters(), *codec.linear_synthesis.parameters()]
     rest = [p for p in networks if p.dim() < 4]
     rest += [*codec.prior.parameters(), codec.log_gain, codec.log_inverse_gain]
-    adam = torch.optim.Adam([{"params": rest, "lr": 1e-3}, {"params": linear, "lr": 1e-4}], betas=(0.9, 0.98))
+    adam = torch.optim.Adam([{"params": rest, "lr": lr}, {"params": linear, "lr": lr / 10}], betas=(0.9, 0.98))
     found = [Muon([p for p in networks if p.dim() == 4], lr), adam]
     for optimizer in found:
         for group in optimizer.param_groups:
@@ -181,7 +183,7 @@ def _save_checkpoint(path: Path, step: int, codec: FactorizedCodec, found: list)
     for j, optimizer in enumerate(found):
         for i, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{j}/{i}/{k}": torch.as_tensor(v) for k, v in state.items()}
-    _save(tensors | {"step": torch.tensor(step)}, path)
+    _save(tensors | {"step": torch.tensor(step), "bf16": torch.tensor(codec.bf16)}, path)
 
 
 def _load_checkpoint(path: Path, codec: FactorizedCodec, found: list) -> int:
@@ -197,6 +199,7 @@ def _load_checkpoint(path: Path, codec: FactorizedCodec, found: list) -> int:
                 _, _, i, name = key.split("/")
                 whole["state"].setdefault(int(i), {})[name] = value
         optimizer.load_state_dict(whole)
+    codec.bf16 = bool(tensors.get("bf16", codec.bf16))  # a timing chose it, perhaps otherwise today
     return int(tensors["step"])
 
 
@@ -206,7 +209,7 @@ def train(
     steps: int = 40_000,
     decoder_steps: int = 4_000,
     batch: int = 8,
-    lr: float = 2e-3,
+    lr: float = 5e-3,
     seed: int = 0,
     start: Path | str | None = None,
     rounding_cost: float = 8.66,
@@ -224,7 +227,7 @@ def train(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     photos = read_photos(folder)
     torch.manual_seed(seed)
-    codec = FactorizedCodec() if start is None else load_codec(str(start))
+    codec = FactorizedCodec() if start is None else FactorizedCodec.load(start)
     if start is None:
         start_from_pca(codec, photos, np.random.default_rng(seed))
     codec = codec.to(device).train()
@@ -242,7 +245,7 @@ def train(
                 codec.to(device)
                 found = optimizers(codec, lr)
             done = (step - steps) / decoder_steps if phase_two else step / steps
-            scale = min(1, (step + 1) / 100, 3 * (1 - done))
+            scale = min(1, (step + 1) / 100, 3 * (1 - done)) / (5 if phase_two else 1)
             rng = np.random.default_rng([seed, step])
             torch.manual_seed(int(rng.integers(2**31)))
             x = random_crops(photos, rng, batch).to(device).contiguous(memory_format=torch.channels_last)
@@ -265,5 +268,7 @@ def train(
                 _save_checkpoint(checkpoint, step + 1, codec, found)
     codec = codec.cpu().eval()
     codec.bf16 = False
+    if not decoder_steps:
+        codec.finish(rounding_cost)
     _save(codec.state_dict(), out)
     return codec
