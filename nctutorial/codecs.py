@@ -274,6 +274,12 @@ class FactorizedCodec(nn.Module):
         if header.lam_index > LAM_STEPS:
             raise BitstreamError(f"the file declares λ number {header.lam_index}, the last is {LAM_STEPS}")
         locations = math.prod(latent_shape(header.height, header.width))
+        padded = locations * STRIDE**2  # a picture one pixel wide takes the memory of one 16 pixels wide
+        if padded > max(4 * max_pixels, 1 << 20):
+            raise BitstreamError(
+                f"the file declares {header.width} x {header.height} pixels, decoded as {padded} with their padding: "
+                "pass a larger max_pixels if you trust it"
+            )
         values = bitstream.decode_symbols(payload, locations, self._tables(header.lam_index))
         return Symbols(values, header.lam_index, header.height, header.width)
 
