@@ -1,0 +1,144 @@
+"""What chapters 00 and 01 build by hand and later chapters go on with: small, slow enough to read, and real.
+
+The codec that ships with the course is in codecs.py; nothing of it is used here.
+"""
+
+import math
+import struct
+import zlib
+
+import constriction
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .data import photo, photo_names
+from .layers import GDN, UpConv, conv
+
+# ---- chapter 00: a transform, and an entropy coder
+
+
+def dct_matrix(n: int = 8) -> np.ndarray:
+    """The orthonormal DCT-II (Ahmed, Natarajan and Rao 1974): (n, n), row k is the cosine of frequency k."""
+    k, i = np.arange(n)[:, None], np.arange(n)
+    scale = np.where(k == 0, math.sqrt(1 / n), math.sqrt(2 / n))
+    return scale * np.cos(math.pi * (2 * i + 1) * k / (2 * n))
+
+
+def block_dct(plane: np.ndarray, n: int = 8) -> np.ndarray:
+    """The DCT of each n x n block. plane: (H, W). Returns (H/n, W/n, n, n), the last two are vertical and horizontal
+    frequency. Raises ValueError if H or W is not a multiple of n."""
+    height, width = plane.shape
+    if height % n or width % n:
+        raise ValueError(f"a plane of {height} x {width} does not split into {n} x {n} blocks: crop or pad it first")
+    blocks = plane.reshape(height // n, n, width // n, n).swapaxes(1, 2)
+    return dct_matrix(n) @ blocks @ dct_matrix(n).T
+
+
+def block_idct(blocks: np.ndarray) -> np.ndarray:
+    """The inverse of `block_dct`: (h, w, n, n) -> (h n, w n)."""
+    h, w, n, _ = blocks.shape
+    pixels = dct_matrix(n).T @ blocks @ dct_matrix(n)
+    return pixels.swapaxes(1, 2).reshape(h * n, w * n)
+
+
+def encode_static(symbols: np.ndarray) -> bytes:
+    """Range-code each row under its own histogram; the histograms, deflated, come first in the bytes.
+
+    symbols: (C, N) int. Bytes: C and the size of the tables, two uint32; the tables; the range coder's words.
+    """
+    coder, tables = constriction.stream.queue.RangeEncoder(), []
+    for row in symbols:
+        values, index, counts = np.unique(row, return_inverse=True, return_counts=True)
+        tables += [len(values), *np.diff(values, prepend=0), *counts]
+        if len(values) > 1:  # a row that never changes costs nothing beyond its table
+            model = constriction.stream.model.Categorical(counts.astype(np.float64), perfect=False)
+            coder.encode(index.astype(np.int32), model)
+    header = zlib.compress(np.array(tables, "<i4").tobytes(), 9)
+    return struct.pack("<II", len(symbols), len(header)) + header + coder.get_compressed().astype("<u4").tobytes()
+
+
+def decode_static(data: bytes) -> np.ndarray:
+    """The inverse of `encode_static`: (C, N) int32. Raises ValueError if the bytes are none of its making."""
+    try:
+        rows, size = struct.unpack_from("<II", data)
+        tables = np.frombuffer(zlib.decompress(data[8 : 8 + size]), "<i4")
+        coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data[8 + size :], "<u4").astype(np.uint32))
+    except (struct.error, zlib.error, ValueError):
+        raise ValueError("these bytes were not written by encode_static, or they were altered") from None
+    symbols = []
+    for _ in range(rows):
+        k = tables[0]
+        values, counts, tables = tables[1 : 1 + k].cumsum(), tables[1 + k : 1 + 2 * k], tables[1 + 2 * k :]
+        if k > 1:
+            model = constriction.stream.model.Categorical(counts.astype(np.float64), perfect=False)
+            index = coder.decode(model, int(counts.sum()))
+        else:
+            index = np.zeros(counts.sum(), np.int32)
+        symbols.append(values[index])
+    return np.array(symbols, np.int32)
+
+
+# ---- chapter 01: training data, an autoencoder, a loop
+
+
+def crops(count: int = 256, size: int = 64, seed: int = 0) -> Tensor:
+    """Random crops of the bundled training photos, half of them mirrored: (count, 3, size, size) in [0, 1]."""
+    rng = np.random.default_rng(seed)
+    photos = [photo(name) for name in photo_names("train")]
+    found = np.empty((count, size, size, 3), np.uint8)
+    for i, crop in enumerate(found):
+        image = photos[i % len(photos)]
+        top, left = (rng.integers(side - size + 1) for side in image.shape[:2])
+        crop[:] = image[top : top + size, left : left + size, :][:, :: rng.choice([-1, 1])]
+    return torch.from_numpy(found).permute(0, 3, 1, 2).float() / 255
+
+
+class Autoencoder(nn.Module):
+    """A small convolutional autoencoder of stride 8. x: (B, 3, H, W) in [0, 1], H and W multiples of 8.
+
+    analysis: x -> y, (B, latent, H/8, W/8). synthesis: y -> x_hat. forward: x -> x_hat, with nothing in between.
+    """
+
+    def __init__(self, latent: int = 32, hidden: int = 48):
+        super().__init__()
+        self.analysis = nn.Sequential(
+            nn.Conv2d(3, hidden, 8, stride=4, padding=2),
+            GDN(hidden),
+            conv(hidden, hidden, 5, stride=2),
+            GDN(hidden),
+            conv(hidden, latent, 1),
+        )
+        self.synthesis = nn.Sequential(
+            conv(latent, hidden, 3),
+            GDN(hidden, inverse=True),
+            UpConv(hidden, hidden, 3, 2),
+            GDN(hidden, inverse=True),
+            UpConv(hidden, 3, 3, 4),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.synthesis(self.analysis(x))
+
+
+def fit(parameters, loss, crops: Tensor, steps: int, batch: int = 16, lr: float = 2e-3, seed: int = 0, every=None):
+    """Minimise `loss` by Adam with cosine decay; the same seed gives the same steps, noise drawn in `loss` included.
+
+    parameters: what to train. loss: takes x, (batch, 3, size, size), and returns a scalar. crops: what x is drawn
+    from. every: called as every(step) after each step, 1 to `steps`. Returns the loss of each step, as floats.
+    """
+    parameters = list(parameters)
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    torch.manual_seed(seed)
+    history = []
+    for step in range(1, steps + 1):
+        value = loss(crops[torch.randint(len(crops), (batch,))])
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        schedule.step()
+        history.append(value.item())
+        if every is not None:
+            every(step)
+    return history
