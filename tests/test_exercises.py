@@ -23,6 +23,7 @@ class Exercise:
     check: str  # "ex_7_1"
     function: str  # the name the reader's function has
     text: str  # the Markdown since the code cell before the stub
+    imports: str  # the import statements of all cells before the stub
     stub: str  # the source of the stub's cell
     output: str  # what the check's cell printed when the notebook was run
 
@@ -36,6 +37,11 @@ class Exercise:
 def functions(source):
     """{name: node} of the functions at the top level of Python source."""
     return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+
+
+def imports(source):
+    """The import statements at the top level of Python source."""
+    return "\n".join(ast.unparse(n) for n in ast.parse(source).body if isinstance(n, ast.Import | ast.ImportFrom))
 
 
 def exercises_of(path):
@@ -56,6 +62,7 @@ def exercises_of(path):
                     check=call[1],
                     function=call[4],
                     text="\n\n".join(text for _, text in cells[text:i] if _["cell_type"] == "markdown"),
+                    imports=imports("\n".join(code for c, code in cells[:stub] if c["cell_type"] == "code")),
                     stub=cells[stub][1],
                     output="".join("".join(output.get("text", "")) for output in cell["outputs"]),
                 )
@@ -69,10 +76,14 @@ every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exerc
 
 
 def verdict(exercise, code, answer, monkeypatch, capsys):
-    """What the check prints about the function `answer` that `code`, the stub's cell or a variant of it, defines."""
+    """What the check prints about the function `answer` that `code`, the stub's cell or a variant of it, defines.
+
+    Of the notebook before it only the imports have been run: a check may not lean on the reader's variables.
+    """
     monkeypatch.syspath_prepend(NOTEBOOKS)
     check = importlib.import_module(f"checks.ch{exercise.chapter}")
     namespace = {"__name__": "reader"}
+    exec(exercise.imports, namespace)
     exec(compile(code, f"exercise {exercise.number}", "exec"), namespace)
     capsys.readouterr()
     assert getattr(check, exercise.check)(namespace[answer]) is None
