@@ -66,7 +66,8 @@ class Muon(torch.optim.Optimizer):
 def read_photos(folder: Path | str) -> list[np.ndarray]:
     """All pictures below a folder with sides of at least CROP pixels, decoded. Raises ImageError if there are none."""
     photos = []
-    for path in tqdm(sorted(p for p in Path(folder).rglob("*") if p.is_file()), desc="reading photos"):
+    paths = sorted(p for p in Path(folder).rglob("*") if p.is_file())
+    for path in tqdm(paths, desc="reading photos", disable=None):
         try:
             image = load_image(path)
         except ImageError:
@@ -103,6 +104,8 @@ def start_from_pca(codec: FactorizedCodec, photos: list[np.ndarray], rng: np.ran
         spread = variance.clamp_min(1e-12).sqrt() * GREY
         codec.y_scale.copy_(spread.clamp_min(0.3))
         codec.prior = type(codec.prior)(latent, spread.clamp_min(0.05))
+        noise = (-2 * codec.log_gain).exp() / 12  # variance of a quantizer's error at each gain node
+        codec.log_inverse_gain.copy_(torch.log(spread**2 / (spread**2 + noise)) - codec.log_gain)  # Wiener's filter
 
 
 def fastest_dtype_is_bf16(device: str) -> bool:
@@ -127,7 +130,7 @@ def optimizers(codec: FactorizedCodec, lr: float) -> list[torch.optim.Optimizer]
     linear = [*codec.linear_analysis.parameters(), *codec.linear_synthesis.parameters()]
     rest = [p for p in networks if p.dim() < 4]
     rest += [*codec.prior.parameters(), codec.log_gain, codec.log_inverse_gain]
-    adam = torch.optim.Adam([{"params": rest, "lr": lr}, {"params": linear, "lr": lr / 10}], betas=(0.9, 0.98))
+    adam = torch.optim.Adam([{"params": rest, "lr": lr}, {"params": linear, "lr": lr / 50}], betas=(0.9, 0.98))
     found = [Muon([p for p in networks if p.dim() == 4], lr), adam]
     for optimizer in found:
         for group in optimizer.param_groups:

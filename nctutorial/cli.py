@@ -1,0 +1,170 @@
+"""The command line: nctutorial compress | decompress | benchmark | train.
+
+Whatever a user can get wrong ends in one line on stderr and exit code 2.
+"""
+
+import argparse
+import inspect
+import math
+import os
+import sys
+from pathlib import Path
+
+import nctutorial
+
+from . import benchmark, bitstream, codecs, data, metrics
+from .training import train
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"nctutorial: {message} (see {self.prog} --help)\n")
+
+
+def _lam(text: str) -> float:
+    try:
+        codecs.lam_index(float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return float(text)
+
+
+def _at_least(low):
+    """A parser of finite numbers of the type of `low`."""
+
+    def number(text: str):
+        value = type(low)(text)
+        if not low <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a number of {low} or more")
+        return value
+
+    return number
+
+
+def _output(*suffixes: str):
+    """A parser of output paths that finds what is wrong with one before the work begins, not after it."""
+
+    def path(text: str) -> Path:
+        path = Path(text)
+        if suffixes and path.suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(f"the name of the output ends in {suffixes[0]}, unlike {text}")
+        if not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"there is no folder {path.parent} to write {path.name} to")
+        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"{text} is a folder: name a file")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise argparse.ArgumentTypeError(f"no permission to write {text}")
+        return path
+
+    return path
+
+
+def _compress(args) -> None:
+    image = data.load_image(args.input)
+    codec = codecs.load_codec(args.model)
+    file = codec.compress(image, args.lam)
+    data.write_atomic(args.output, file)
+    rate = metrics.bpp(len(file), image)
+    print(f"{args.output}: {len(file):,} bytes, {rate:.4f} bpp at lambda {args.lam:g}")
+
+
+def _decompress(args) -> None:
+    file = args.input.read_bytes()
+    decompress = nctutorial.decompress if args.model is None else codecs.load_codec(args.model).decompress
+    data.save_image(args.output, decompress(file, args.max_pixels))
+
+
+def _benchmark(args) -> None:
+    codec = codecs.load_codec(args.model)
+    if args.folder is not None:
+        rows = benchmark.measure_folder(codec, args.folder, out=args.out)
+        print(benchmark.table(rows))
+        rates = benchmark.bd_rates(rows)
+        if rates is not None:
+            print(benchmark.bd_line(rates))
+    if args.speed:
+        print(benchmark.speed_table(codec, data.photo("red_panda")))
+
+
+def _train(args) -> None:
+    train(args.folder, args.out, **{name: getattr(args, name) for name in TRAINING}, start=args.start)
+
+
+TRAINING = {  # train's parameters: the least value, and what it is
+    "steps": (0, "steps of the first phase, in which everything learns"),
+    "decoder_steps": (0, "steps of the second phase, in which the decoder alone learns"),
+    "batch": (1, "crops a step"),
+    "lr": (0.0, "the peak of the learning rate"),
+    "seed": (0, "of all random choices"),
+    "rounding_cost": (0.0, "bits that an error of one step squared is worth; sets the deadzone"),
+    "every": (1, "steps from one checkpoint to the next"),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="nctutorial", description="A learned image codec, from photos to bytes and back.")
+    commands = parser.add_subparsers(metavar="command", required=True)
+
+    def command(function, name: str, help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help)
+        added.set_defaults(run=function)
+        return added
+
+    added = command(_compress, "compress", "Compress a picture into a .nct file.")
+    added.add_argument("input", metavar="IN", help="any picture: PNG, JPEG, WebP, AVIF, TIFF, ...")
+    added.add_argument("output", metavar="OUT.nct", type=_output(".nct"))
+    least, most = codecs.LAM_MIN, codecs.LAM_MAX
+    help = f"{least} (small) to {most} (good), default %(default)s"
+    added.add_argument("--lam", type=_lam, default=0.01, help=help)
+    added.add_argument("--model", default="factorized", help="weights that `train` wrote, default the bundled ones")
+
+    added = command(_decompress, "decompress", "Decompress a .nct file into a picture.")
+    added.add_argument("input", metavar="IN.nct", type=Path)
+    added.add_argument("output", metavar="OUT.png", type=_output(), help="the suffix gives the format")
+    added.add_argument("--model", help="weights that the file was written with, default the bundled ones")
+    help = "refuse larger pictures, default %(default)s"
+    added.add_argument("--max-pixels", type=_at_least(1), default=bitstream.MAX_PIXELS, help=help)
+
+    help = "Measure rate, distortion and time on a folder of photos; on Kodak also BD-rates."
+    added = command(_benchmark, "benchmark", help)
+    added.add_argument("folder", metavar="FOLDER", nargs="?", help="photos; may be left out with --speed")
+    added.add_argument("--out", metavar="CSV", type=_output(".csv"), help="write all rows there")
+    added.add_argument("--speed", action="store_true", help="print the milliseconds of each part on a 768x512 photo")
+    added.add_argument("--model", default="factorized", help="weights that `train` wrote, default the bundled ones")
+
+    added = command(_train, "train", "Train the codec on a folder of photos; interrupted, the same call goes on.")
+    added.add_argument("folder", metavar="FOLDER")
+    added.add_argument("--out", metavar="FILE", type=_output(".safetensors"), required=True)
+    for name, (least, help) in TRAINING.items():
+        default = inspect.signature(train).parameters[name].default
+        option = "--" + name.replace("_", "-")
+        added.add_argument(option, type=_at_least(least), default=default, help=help + ", default %(default)s")
+    added.add_argument("--start", metavar="WEIGHTS", help="weights to begin with, default the PCA of patches")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. argv: the arguments, default those of the process. Returns the exit code."""
+    parser = _parser()
+    try:
+        args = parser.parse_args(argv)
+        if args.run is _benchmark and args.folder is None and not args.speed:
+            parser.error("benchmark needs a folder of photos, or --speed")
+        args.run(args)
+    except KeyboardInterrupt:
+        print("nctutorial: interrupted", file=sys.stderr)
+        return 130
+    except MemoryError:
+        message = "there is not enough memory for a picture of this size"
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except ValueError as error:  # ImageError, BitstreamError and a model that does not fit
+        message = str(error)
+    else:
+        return 0
+    print("nctutorial: " + " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
