@@ -1,10 +1,12 @@
 """A small widget for every chapter: pictures drawn once, a slider that turns their pages.
 
-Nothing is computed when the slider moves, so the pages turn without a kernel and without delay.
+Nothing is computed when the slider moves, so the pages turn without a kernel and without delay. `interval_ladder`
+draws the pages of chapter 06.
 """
 
 import base64
 import io
+import math
 import numbers
 
 import anywidget
@@ -12,6 +14,8 @@ import matplotlib.pyplot as plt
 import traitlets as t
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+
+from . import plotting
 
 MAX_FRAMES = 21
 MAX_BYTES = 600_000
@@ -139,3 +143,47 @@ def _png(figure):
         figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
     plt.close(figure)  # else the notebook shows it as well
     return buffer.getvalue()
+
+
+def interval_ladder(message, ends, names, shown):
+    """An exact arithmetic coder at work: a bar for each interval, magnified to full width. Returns a Figure.
+
+    message: the symbols to code, as indices. ends: the K + 1 Fractions at which the K symbols' parts of [0, 1) end.
+    names: what to write on each symbol's part. shown: how many symbols have been coded.
+    """
+    figure = Figure((8, 0.52 * len(message) + 0.9), dpi=90)
+    ax = figure.add_axes((0.01, 0, 0.98, 1))
+    ax.set(xlim=(0, 1.72), ylim=(-len(message) - 0.7, 0.75))
+    ax.set_axis_off()
+    for x, title in (0, "the interval, magnified, and its parts"), (1.03, "width"), (1.24, "bits that are settled"):
+        ax.text(x, 0.5, title, va="center", weight="bold", size=10)
+    low, width = ends[0], ends[-1]
+    for i, s in enumerate([*message, None][: shown + 1]):
+        chosen = s if i < shown else None
+        _draw_parts(ax, -i, ends, names, chosen)
+        ax.text(1.03, -i, f"$2^{{{math.log2(width):.2f}}}$" if i else "1", va="center", size=10)
+        ax.text(1.24, -i, settled(low, width) or "none", va="center", size=10, family="monospace")
+        if chosen is not None:
+            left, right = float(ends[s]), float(ends[s + 1])
+            ax.fill([left, right, 1, 0], [-i - 0.25, -i - 0.25, -i - 0.75, -i - 0.75], color=plotting.SKY, alpha=0.35)
+            low, width = low + width * ends[s], width * (ends[s + 1] - ends[s])
+    return figure
+
+
+def _draw_parts(ax, y, ends, names, chosen):
+    for s, (left, right) in enumerate(zip(map(float, ends), map(float, ends[1:]), strict=False)):
+        if right - left < 0.002 and s != chosen:
+            continue  # too thin to be seen
+        face, ink = (plotting.BLUE, "white") if s == chosen else ("#E9EEF3", "#1f2328")
+        ax.barh(y, right - left, 0.5, left, color=face, edgecolor="white", linewidth=0.8)
+        if right - left > 0.035:
+            ax.text((left + right) / 2, y, names[s], ha="center", va="center", color=ink, size=9)
+    ax.barh(y, 1, 0.5, color="none", edgecolor="#8c959f", linewidth=0.8)
+
+
+def settled(low, width):
+    """The bits, as a string, with which every number in [low, low + width) begins. low, width: Fractions."""
+    k = 0
+    while math.floor(low * 2 ** (k + 1)) == math.ceil((low + width) * 2 ** (k + 1)) - 1:
+        k += 1
+    return format(math.floor(low * 2**k), f"0{k}b") if k else ""
