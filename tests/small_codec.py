@@ -1,0 +1,31 @@
+"""A codec small enough for tests: started from the PCA of smooth noise and finished, never trained."""
+
+import functools
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+
+from nctutorial.codecs import FactorizedCodec
+from nctutorial.training import start_from_pca
+
+
+class SmallCodec(FactorizedCodec):
+    def __init__(self):
+        super().__init__(latent=24, wide=16, narrow=12, depth=(1, 1))
+
+
+def smooth_noise(height, width, seed=0):
+    """uint8 (H, W, 3): noise blurred at two scales, so that a few principal components hold most of it."""
+    rng = np.random.default_rng([seed, height, width])
+    fine, coarse = (gaussian_filter(rng.normal(size=(height, width, 3)), (s, s, 0), mode="wrap") for s in (2, 12))
+    return np.clip(128 + 150 * fine + 800 * coarse, 0, 255).round().astype(np.uint8)
+
+
+@functools.cache
+def small_codec():
+    torch.manual_seed(1)
+    codec = SmallCodec()
+    start_from_pca(codec, [smooth_noise(160, 192, seed) for seed in range(4)], np.random.default_rng(0))
+    codec.finish()
+    return codec.eval()
