@@ -178,7 +178,7 @@ def test_settled_bits_are_what_all_numbers_share():
 
 
 def test_interval_ladder():
-    """After each symbol the part of that symbol is highlighted, and the texts at the right are those of the interval."""
+    """Each symbol coded has its part highlighted, and the texts at the right are those of the interval."""
     ends = [Fraction(0), Fraction(1, 4), Fraction(3, 4), Fraction(1)]
     figure = widgets.interval_ladder([2, 1], ends, ["a", "b", "c"], 2)
     texts = [text.get_text() for text in figure.axes[0].texts]
