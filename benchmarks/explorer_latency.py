@@ -9,13 +9,16 @@ events at 60 Hz, sweeping λ; the lag is from the last one to the painted pictur
 
 import argparse
 import json
+import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from tests.browser.lab import chromium, jupyterlab, notebook, open_notebook, run_all
+from tests.browser.lab import browser_at, jupyterlab, notebook, open_notebook, run_all
 
+CHROMIUM = shutil.which(os.environ.get("CHROMIUM", "chromium"))
 CELLS = (
     """
 from nctutorial.explorer import LambdaExplorer
@@ -78,7 +81,8 @@ def single_moves(page, count):
     for i in range(count):
         seen = page.evaluate("() => [inputs.length, frames.length]")
         slider.press("ArrowRight" if i % 20 < 10 else "ArrowLeft")
-        page.wait_for_function("n => frames.length > n", arg=seen[1], timeout=20_000)
+        while page.evaluate("() => frames.length") == seen[1]:
+            page.wait_for_timeout(20)
         times.append(page.evaluate("([i, f]) => frames[f][0] - inputs[i]", seen))
         page.wait_for_timeout(100 + 500 * (i * 7 % 11) / 10)
     return times
@@ -102,7 +106,7 @@ def main():
     parser.add_argument("--moves", type=int, default=40)
     parser.add_argument("--settle", type=float, default=8, help="seconds for the curves before the clock starts")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+    with tempfile.TemporaryDirectory() as folder, browser_at(CHROMIUM) as browser:
         root, settings = Path(folder, "root"), Path(folder, "settings")
         root.mkdir()
         settings.mkdir()

@@ -201,12 +201,13 @@ function createPictures() {
   const stage = h("div", { class: "nct-stage" }, main, ...tags, lens, handle);
   const tiles = [h("canvas", { role: "img" }), h("canvas", { role: "img" })];
   const captions = [h("figcaption"), h("figcaption")];
-  const zoom = h("select", { "aria-label": "Enlargement" });
+  const zoom = h("select");
   for (const factor of [1, 2, 4, 8]) zoom.append(h("option", { value: factor }, `${factor} : 1`));
   zoom.value = 4;
   const figures = tiles.map((tile, i) => h("figure", {}, tile, captions[i]));
   const tools = h("div", { class: "nct-tools" }, h("label", {}, "Zoom ", zoom));
-  const node = h("div", { class: "nct-pictures" }, stage, tools, h("div", { class: "nct-tiles" }, ...figures));
+  const node = h("div", { class: "nct-pictures" }, stage,
+    h("div", { class: "nct-close" }, tools, h("div", { class: "nct-tiles" }, ...figures)));
   const state = { wipe: 0.5, x: 0, y: 0, tile: [1, 1], bits: false };
 
   function layout() {
@@ -381,8 +382,8 @@ function createReadout() {
       = <b data-value="loss">${total.toFixed(3)}</b>`;
     key.innerHTML = `<span style="color:#0072b2">■</span> rate <i>R</i> ${frame.bpp.toFixed(3)}
       <span style="color:#e69f00">■</span> distortion <i>λD</i> ${distortion.toFixed(3)}`;
-    parts[0].style.flexGrow = frame.bpp;
-    parts[1].style.flexGrow = distortion;
+    parts[0].style.width = `${(100 * frame.bpp) / total}%`;
+    parts[1].style.width = `${(100 * distortion) / total}%`;
   }
 
   return { node, show };
@@ -434,7 +435,7 @@ function createControls(model, live) {
 }
 
 function createPhotoChoice(model, complain, opening) {
-  const select = h("select", { "aria-label": "Photo" });
+  const select = h("select");
   const file = h("input", { type: "file", accept: "image/*" });
   const open = h("label", { class: "nct-button" }, "Open a photo…", file);
 

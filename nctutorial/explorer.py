@@ -186,7 +186,7 @@ class LambdaExplorer(anywidget.AnyWidget):
         try:
             image = data.load_image(file)
         except data.ImageError as error:
-            self.error = str(error).replace("the picture", name, 1)
+            self.error = f"{name}: {error}"
             return
         self._own = (name, image)
         if self.photo == "own":
@@ -242,21 +242,28 @@ def precompute(photo="red_panda", n=33, lam=0.01, codec=None):
                 study.measure(name, quality)
         still = study.figures(coded, RIVALS)
         still["detail"] = study.similarity(coded, still["rivals"])
-        stills.append(still | {"serial": serial, "type": "image/webp", "pixels": _webp(coded.image, quality=90)})
+        stills.append(
+            still
+            | {
+                "serial": serial,
+                "type": "image/avif",
+                "pixels": _file(coded.image, "AVIF", quality=80, subsampling="4:4:4"),
+            }
+        )
     note = (
-        f"{explorer.scene['note']} This page holds {n} positions of λ; their pictures are stored as WebP, "
-        "quality 90, to keep it small. All figures are of the exact pictures."
+        f"{explorer.scene['note']} This page holds {n} positions of λ; their pictures are stored as AVIF, "
+        "quality 80, to keep it small. All figures are of the exact pictures."
     )
-    pixels = {"type": "image/webp", "pixels": _webp(study.image, lossless=True)}
+    pixels = {"type": "image/webp", "pixels": _file(study.image, "WEBP", lossless=True, method=6)}
     explorer.scene = explorer.scene | pixels | {"note": note}
     explorer.stills = stills
     explorer._send_curves()
     return explorer
 
 
-def _webp(image, **options):
+def _file(image, kind, **options):
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "WEBP", method=6, **options)
+    Image.fromarray(image).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -268,8 +275,12 @@ PAGE = """<!doctype html>
   content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>λ explorer</title>
 <style>
+body {{ max-width: 1280px; margin: 16px auto; padding: 0 12px; font: 15px/1.5 system-ui, sans-serif; color: #1f2328; }}
 {css}
 </style>
+<h1>The λ explorer</h1>
+<p>One photo, coded by a learned codec that minimises rate + λ × distortion, for {n} values of λ. Move the slider:
+the picture, its bytes and its place on the rate-distortion plane move with it.</p>
 <div id="explorer"></div>
 <script type="application/json" id="state">{state}</script>
 <script type="module">
@@ -282,9 +293,11 @@ standAlone(document.getElementById("state").textContent, document.getElementById
 
 def write_html(path, photo="red_panda", n=33, lam=0.01, codec=None):
     """Write the precomputed explorer as one page that needs nothing else. Raises TraitError, OSError."""
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {Path(path).parent}")
     explorer = precompute(photo, n, lam, codec)
     state = {name: getattr(explorer, name) for name in LambdaExplorer.class_own_traits() if name[0] != "_"}
     text = json.dumps(state, default=lambda file: {"base64": base64.b64encode(file).decode()})
     text = text.replace("</", "<\\/")  # nothing in it may end the script element
-    page = PAGE.format(css=explorer._css, esm=explorer._esm, state=text)
+    page = PAGE.format(n=n, css=explorer._css, esm=explorer._esm, state=text)
     data.write_atomic(path, page.encode())

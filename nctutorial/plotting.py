@@ -85,9 +85,9 @@ def explorer_picture(image, results, curves, focus):
         ax = rd_plane(curves, plane.subplots())
         for name, _, point in results:
             ax.plot(*point, "o", color=BLUE, markersize=9)
-            ax.annotate(name, point, (-8, 6), textcoords="offset points", color=BLUE, ha="right")
+            ax.annotate(name, point, (7, -13), textcoords="offset points", color=BLUE)
         rates, psnrs = np.array(curves["codec"] or [(1, 30)]).T
-        ax.set_xlim(0, 1.12 * rates.max())
+        ax.set_xlim(0, 1.25 * rates.max())
         ax.set_ylim(5 * np.floor((psnrs.min() - 1) / 5), 5 * np.ceil((psnrs.max() + 0.5) / 5))
         ax.set_title("measured on this photo")
     return figure

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,18 +24,12 @@ FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPY
 LAB_FOLDERS = ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
 
 
-def chromium_path():
-    """Chromium of the system, or None: Playwright then looks for its own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
-
-
 @contextlib.contextmanager
-def chromium():
-    """A headless browser that can reach nothing but this machine."""
+def browser_at(path):
+    """A headless Chromium that asks for nothing in the background."""
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=flags)
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
 
@@ -89,6 +82,12 @@ def open_notebook(page, url):
         "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
         timeout=90_000,
     )
+
+
+def run_cell(page, index):
+    """Run one cell; fails if it raises."""
+    page.evaluate("index => { jupyterapp.shell.currentWidget.content.activeCellIndex = index }", index)
+    assert page.evaluate("jupyterapp.commands.execute('notebook:run-cell')") is not False, "the cell failed"
 
 
 def run_all(page):

@@ -1,0 +1,52 @@
+"""The λ explorer as a reader meets it on a page."""
+
+HASH = """
+(canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let hash = 0;
+  for (const value of data) hash = (Math.imul(hash, 31) + value) | 0;
+  return `${canvas.width}x${canvas.height}:${hash}`;
+}
+"""
+
+
+class ExplorerPage:
+    def __init__(self, page, number=0):
+        self.page = page
+        self.root = page.locator(".nct-explorer").nth(number)
+        self.slider = self.root.locator("input[type=range]")
+        self.wipe = self.root.get_by_role("slider", name="Wipe")
+        self.root.and_(page.locator("[data-frame]")).wait_for()
+        self.root.scroll_into_view_if_needed()
+
+    def value(self, name):
+        text = self.root.locator(f"[data-value={name}]").inner_text()
+        return float(text.replace("\u202f", "").replace("…", "nan"))
+
+    @property
+    def lam(self):
+        return float(self.root.get_attribute("data-lam"))
+
+    def pixels(self):
+        return self.root.locator(".nct-main").evaluate(HASH)
+
+    def tag(self):
+        return self.root.locator(".nct-tag").first.inner_text()
+
+    def wait_until(self, script, argument=None):
+        """Wait until a JavaScript function of the root element and an argument is true."""
+        self.page.wait_for_function(
+            f"([root, argument]) => ({script})(root, argument)", arg=[self.root.element_handle(), argument]
+        )
+
+    def wait_for_change(self, act):
+        """Do something, and wait for the frame that answers it."""
+        before = self.root.get_attribute("data-frame")
+        act()
+        self.wait_until("(root, before) => root.dataset.frame !== before", before)
+
+    def wait_for_rest(self):
+        """Until MS-SSIM has come, for both pictures."""
+        self.wait_until(
+            "(root) => ![...root.querySelectorAll('.nct-table td')].some((cell) => cell.textContent === '…')"
+        )

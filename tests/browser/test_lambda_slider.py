@@ -1,0 +1,193 @@
+"""The λ explorer on real pages: JupyterLab with a kernel, and one HTML file without."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from explorer_page import ExplorerPage
+from explorer_standin import DctCodec
+from lab import jupyterlab, notebook, open_notebook, run_all, run_cell
+from PIL import Image
+
+from nctutorial import data
+from nctutorial.explorer import write_html
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTER = "07_lambda_slider.ipynb"
+CELLS = (
+    "from nctutorial.explorer import LambdaExplorer\nfirst = LambdaExplorer('daisies', 0.01)\nfirst",
+    "second = LambdaExplorer('mariachi', 0.003)\nsecond",
+    "first.lam = 0.05",
+    "import ipywidgets\n"
+    "all_widgets = ipywidgets.widgets.widget._instances.values()\n"
+    "print('awake:', sum(isinstance(w, LambdaExplorer) and w._study is not None for w in all_widgets))",
+)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Serves copies: JupyterLab saves what it opens."""
+    root = tmp_path_factory.mktemp("course") / "notebooks"
+    shutil.copytree(ROOT / "notebooks", root, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    notebook(root / "two.ipynb", *CELLS)
+    with jupyterlab(root, tmp_path_factory.mktemp("settings")) as url:
+        yield url
+
+
+def test_chapter_07_as_a_student_uses_it(lab, page):
+    open_notebook(page, lab(CHAPTER))
+    run_all(page)
+    explorer = ExplorerPage(page)
+    # by keyboard
+    size, picture, lam = explorer.value("bytes"), explorer.pixels(), explorer.lam
+    assert 8 * size / (768 * 512) == pytest.approx(explorer.value("bpp"), abs=6e-4)
+    explorer.slider.focus()
+    explorer.wait_for_change(lambda: explorer.slider.press("ArrowRight"))
+    assert explorer.lam > lam and explorer.value("bytes") > size
+    assert explorer.pixels() != picture
+    assert explorer.slider.get_attribute("aria-valuetext") == f"λ = {explorer.lam:.3g}"
+    explorer.wait_for_change(lambda: explorer.slider.press("ArrowLeft"))
+    assert (explorer.value("bytes"), explorer.pixels()) == (size, picture)
+    explorer.wait_for_change(lambda: explorer.slider.press("Home"))
+    assert explorer.lam == pytest.approx(0.001)
+    explorer.wait_for_change(lambda: explorer.slider.press("End"))
+    assert explorer.lam == pytest.approx(0.06)
+    largest = explorer.value("bytes")
+    # by mouse
+    box = explorer.slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] - 11, middle)
+    page.mouse.down()
+    for part in np.linspace(1, 0.25, 20):
+        page.mouse.move(box["x"] + box["width"] * part, middle)
+        page.wait_for_timeout(16)
+    page.mouse.up()
+    explorer.wait_until("(root) => Math.abs(Math.log(root.dataset.lam / 0.00278)) < 0.1")
+    assert explorer.value("bytes") < largest / 3
+    explorer.wait_for_rest()
+    assert 0.8 < explorer.value("ms_ssim") < 1
+    assert explorer.value("loss") > explorer.value("bpp")
+
+
+@pytest.fixture(scope="module")
+def two(lab, page):
+    open_notebook(page, lab("two.ipynb"))
+    run_cell(page, 0)
+    run_cell(page, 1)
+    return ExplorerPage(page, 0), ExplorerPage(page, 1)
+
+
+def test_two_explorers_on_a_page(two, page):
+    first, second = two
+    seen = second.pixels(), second.value("bytes")
+    first.wait_for_change(lambda: run_cell(page, 2))  # λ set from Python
+    assert first.lam == pytest.approx(0.05, rel=1e-3)
+    position = float(first.slider.input_value()) / float(first.slider.get_attribute("max"))
+    assert 0.001 * 60**position == pytest.approx(0.05)
+    assert (second.pixels(), second.value("bytes")) == seen
+    ids = page.locator(".nct-explorer [id]").evaluate_all("nodes => nodes.map((node) => node.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_running_a_cell_again_does_not_leak(two, page):
+    for _ in range(3):
+        run_cell(page, 0)
+        ExplorerPage(page, 0)
+    page.wait_for_timeout(1000)
+    run_cell(page, 3)
+    output = page.locator(".jp-OutputArea-output pre").last
+    assert output.inner_text().strip() == "awake: 2"
+    first = ExplorerPage(page, 0)
+    first.slider.focus()
+    first.wait_for_change(lambda: first.slider.press("PageDown"))
+
+
+def test_pictures_to_compare(two):
+    first, _ = two
+    original = first.pixels()
+    for name in ("jpeg", "webp"):
+        first.root.get_by_label("Compare with").select_option(name)
+        first.wait_until("(root) => /quality \\d+/.test(root.querySelector('.nct-tag').textContent)")
+        first.wait_for_rest()
+        assert first.pixels() != original
+        cells = first.root.locator("tr", has_text="file (bytes)").locator("td").all_inner_texts()
+        ours, theirs = (int(text.replace("\u202f", "")) for text in cells)
+        assert 0.85 * ours < theirs <= ours
+    first.root.get_by_label("Compare with").select_option("original")
+    first.wait_until("(root) => root.querySelector('.nct-tag').textContent === 'original'")
+    assert first.pixels() == original
+
+
+def test_bits_wipe_and_zoom(two, page):
+    first, _ = two
+    plain = first.pixels()
+    first.root.get_by_label("where the bits go").check()
+    assert first.root.get_by_text("bits per 16×16 block").is_visible()
+    assert first.pixels() != plain
+    first.root.get_by_label("where the bits go").uncheck()
+    assert first.pixels() == plain
+    # the wipe, by keyboard and by mouse
+    first.wipe.focus()
+    first.wipe.press("End")
+    assert first.wipe.get_attribute("aria-valuenow") == "100" and first.pixels() != plain
+    box = first.wipe.bounding_box()
+    stage = first.root.locator(".nct-stage").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(stage["x"] + stage["width"] / 4, box["y"] + 40, steps=5)
+    page.mouse.up()
+    assert first.wipe.get_attribute("aria-valuenow") == "25"
+    # the enlarged region
+    tile = first.root.locator(".nct-tiles canvas").last
+    before = tile.screenshot()
+    lens = first.root.get_by_label("Region shown enlarged")
+    lens.focus()
+    lens.press("ArrowLeft")
+    moved = tile.screenshot()
+    assert moved != before
+    first.root.get_by_label("Zoom", exact=True).select_option("8")
+    assert tile.screenshot() != moved
+
+
+def test_other_photos(two, tmp_path):
+    first, _ = two
+    before = first.pixels()
+    first.wait_for_change(lambda: first.root.get_by_label("Photo", exact=True).select_option("dogs_window"))
+    assert first.pixels().startswith("512x768:") and first.pixels() != before
+    # the reader's own
+    x = np.linspace(0, 255, 2000, dtype=np.uint8)
+    photo = np.dstack(np.broadcast_arrays(x, x[:1500, None], np.uint8(90)))
+    Image.fromarray(photo).save(tmp_path / "beach.jpg")
+    chooser = first.root.locator("input[type=file]")
+    first.wait_for_change(lambda: chooser.set_input_files(tmp_path / "beach.jpg"))
+    assert first.root.get_by_text("2000 × 1500 pixels, scaled down to 1182 × 886").is_visible()
+    assert first.root.locator("select").first.locator("option:checked").inner_text() == "beach.jpg"
+    # a broken one
+    kept = first.pixels()
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and nothing more")
+    chooser.set_input_files(tmp_path / "broken.jpg")
+    first.root.get_by_role("alert").filter(has_text="broken.jpg").wait_for()
+    assert first.pixels() == kept
+    first.wait_for_change(lambda: first.root.get_by_label("Photo", exact=True).select_option("stream"))
+    assert not first.root.get_by_role("alert").is_visible()
+
+
+def test_stand_alone_file(page, tmp_path):
+    write_html(tmp_path / "explorer.html", data.photo("stream")[:256, :320], n=5, codec=DctCodec())
+    page.goto((tmp_path / "explorer.html").as_uri())
+    explorer = ExplorerPage(page)
+    sizes, pictures = [], []
+    explorer.slider.focus()
+    explorer.wait_for_change(lambda: explorer.slider.press("Home"))
+    for _ in range(4):
+        sizes.append(explorer.value("bytes"))
+        pictures.append(explorer.pixels())
+        explorer.wait_for_change(lambda: explorer.slider.press("ArrowRight"))
+    assert sizes == sorted(set(sizes)) and len(set(pictures)) == 4
+    explorer.wait_for_change(lambda: explorer.slider.press("ArrowLeft"))
+    assert (explorer.value("bytes"), explorer.pixels()) == (sizes[3], pictures[3])
+    explorer.root.get_by_label("Compare with").select_option("webp")
+    explorer.wait_until("(root) => root.querySelector('.nct-tag').textContent.startsWith('WebP, quality')")
+    assert 0.5 < explorer.value("ms_ssim") < 1
+    assert explorer.root.locator("input[type=file]").count() == 0  # nobody could open it

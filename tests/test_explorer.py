@@ -1,0 +1,374 @@
+"""The λ explorer without a browser: driven as the page drives it, by `set_state` and by custom messages."""
+
+import asyncio
+import base64
+import io
+import json
+import math
+import re
+
+import ipywidgets.embed
+import numpy as np
+import pytest
+from explorer_standin import DctCodec
+from PIL import Image
+from traitlets import TraitError
+
+from nctutorial import classical, data, explorer, metrics
+from nctutorial.codecs import LAM_MAX, LAM_MIN
+from nctutorial.explorer import LambdaExplorer, precompute, write_html
+
+
+@pytest.fixture
+def photo():
+    return data.photo("red_panda")[120:216, 240:384]
+
+
+@pytest.fixture
+def widget(photo):
+    made = LambdaExplorer(photo, codec=DctCodec())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def quick(monkeypatch, photo):
+    """A widget that leaves out the slow figures."""
+    monkeypatch.setattr(LambdaExplorer, "_when_resting", lambda self: None)
+    made = LambdaExplorer(photo, codec=DctCodec())
+    yield made
+    made.close()
+
+
+def pixels(x, image):
+    return np.frombuffer(x["pixels"], np.uint8).reshape(image.shape)
+
+
+def upload(widget, name, file, parts=3):
+    size = -(-len(file) // parts)
+    for part in range(parts):
+        piece = memoryview(file[part * size : (part + 1) * size])
+        content = {"kind": "upload", "name": name, "part": part, "parts": parts}
+        widget._handle_custom_msg(content, [piece])
+
+
+def as_file(image, kind="PNG"):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind)
+    return buffer.getvalue()
+
+
+# ---- a move
+
+
+def test_a_move_shows_what_the_codec_made(widget, photo):
+    codec = DctCodec()
+    assert np.array_equal(pixels(widget.scene, photo), photo)
+    for lam in (0.002, 0.03):
+        widget.set_state({"lam": lam})
+        coded, frame = codec.code(codec.analyze(photo), lam), widget.frame
+        assert np.array_equal(pixels(frame, photo), coded.image)
+        assert frame["bytes"] == len(coded.data)
+        assert frame["bpp"] == 8 * len(coded.data) / (96 * 144)
+        assert frame["estimated"] == pytest.approx(coded.bits.sum() / (96 * 144))
+        mse = ((photo.astype(float) - coded.image) ** 2).mean()
+        assert frame["mse"] == pytest.approx(mse)
+        assert frame["psnr"] == pytest.approx(10 * math.log10(255**2 / mse))
+        assert np.array_equal(np.frombuffer(frame["bits"], np.float32), coded.bits.astype(np.float32).ravel())
+        assert widget.detail["serial"] == frame["serial"]
+        assert widget.detail["own"] == metrics.ms_ssim(photo, coded.image)
+
+
+def test_there_and_back_gives_the_same_pixels_and_bytes(quick):
+    first = quick.frame
+    quick.set_state({"lam": 0.05})
+    assert quick.frame["bytes"] > first["bytes"]
+    quick.set_state({"lam": 0.01})
+    assert quick.frame["pixels"] == first["pixels"] and quick.frame["bytes"] == first["bytes"]
+
+
+def test_the_analysis_runs_once_a_photo(quick, photo):
+    codec = DctCodec()
+    widget = LambdaExplorer(photo, codec=codec)
+    for lam in (0.002, 0.004, 0.05):
+        widget.lam = lam
+    assert codec.analyzed == 1
+    widget.photo = "daisies"
+    assert codec.analyzed == 2
+    assert (widget.scene["width"], widget.scene["height"]) == (768, 512)
+    widget.close()
+
+
+@pytest.mark.parametrize("lam", [0.0009, 0.061, 0, -1, math.nan])
+def test_lam_out_of_range_is_refused(quick, lam):
+    with pytest.raises(TraitError, match="0.001 and 0.06"):
+        quick.lam = lam
+    assert quick.lam == 0.01
+
+
+def test_the_ends_of_the_slider_survive_rounding(quick):
+    quick.set_state({"lam": LAM_MAX * (1 + 1e-12)})
+    assert quick.lam == LAM_MAX
+    quick.set_state({"lam": LAM_MIN * (1 - 1e-12)})
+    assert quick.lam == LAM_MIN
+
+
+def test_an_unknown_photo_is_refused(quick):
+    with pytest.raises(TraitError, match="no bundled photo 'nobody'; there are: berlin_cathedral"):
+        quick.photo = "nobody"
+    with pytest.raises(TraitError, match="no bundled photo 'own'"):
+        LambdaExplorer("own", codec=DctCodec())
+
+
+def test_held_out_photos_come_first(quick):
+    groups = list(quick.photos.items())
+    assert groups[0] == ("held out from training", data.photo_names("heldout"))
+    assert groups[1] == ("seen in training", data.photo_names("train"))
+
+
+def test_two_explorers_do_not_disturb_each_other(quick, photo):
+    other = LambdaExplorer(photo[::-1].copy(), lam=0.05, codec=DctCodec())
+    before = other.frame
+    quick.set_state({"lam": 0.003, "other": "webp"})
+    assert other.frame is before and other.lam == 0.05 and other.other == "original"
+    other.close()
+
+
+# ---- the other codecs
+
+
+@pytest.mark.parametrize("name", ["jpeg", "webp"])
+def test_at_the_same_bytes(widget, photo, name):
+    widget.set_state({"other": name})
+    for lam in (0.001, 0.01, 0.06):
+        widget.set_state({"lam": lam})
+        rival = widget.frame["rivals"][name]
+        assert rival["file"] == classical.at_bytes(name, photo, widget.frame["bytes"])
+        assert rival["bytes"] == len(rival["file"])
+        picture = classical.decode(name, rival["file"])
+        assert rival["psnr"] == metrics.psnr(photo, picture)
+        assert widget.detail[name] == metrics.ms_ssim(photo, picture)
+
+
+def test_curves_are_those_of_this_photo(widget, photo):
+    assert widget.curves["webp"] == [list(p) for p in classical.rd_curve("webp", photo, explorer.GRID["webp"])]
+    jpeg = sorted(classical.rd_curve("jpeg", photo, explorer.GRID["jpeg"]))
+    assert widget.curves["jpeg"] == [list(point) for point in jpeg]
+    codec = DctCodec()
+    latent = codec.analyze(photo)
+    expected = []
+    for lam in np.geomspace(LAM_MIN, LAM_MAX, 13):
+        coded = codec.code(latent, lam)
+        expected.append([8 * len(coded.data) / (96 * 144), metrics.psnr(photo, coded.image)])
+    assert np.allclose(widget.curves["codec"], expected)
+
+
+# ---- the newest position wins
+
+
+class CountingLoop:
+    """Runs an explorer inside an event loop, as a kernel does, and counts the slow work."""
+
+    def __init__(self, monkeypatch, rest):
+        self.similarities = []
+        real = explorer.Study.similarity
+
+        def counted(study, coded, rivals):
+            self.similarities.append(coded.lam)
+            return real(study, coded, rivals)
+
+        monkeypatch.setattr(explorer, "REST", rest)
+        monkeypatch.setattr(explorer.Study, "similarity", counted)
+
+
+def test_nothing_slow_happens_while_the_slider_moves(monkeypatch, photo):
+    slow = CountingLoop(monkeypatch, rest=0.15)
+    codec = DctCodec()
+
+    async def drag():
+        widget = LambdaExplorer(photo, codec=codec)
+        positions = np.geomspace(0.002, 0.05, 12)
+        for lam in positions:
+            widget.set_state({"lam": lam})
+            await asyncio.sleep(0.01)
+            assert widget.frame["lam"] == lam, "each position that arrives is shown at once"
+        assert slow.similarities == [] and widget.curves == {} and len(codec.coded) == 13
+        await asyncio.wait_for(widget._task, 60)
+        assert slow.similarities == [positions[-1]], "only the last position is worth the slow figures"
+        assert widget.detail["serial"] == widget.frame["serial"]
+        assert all(widget.curves[name] for name in ("codec", "jpeg", "webp"))
+        widget.close()
+
+    asyncio.run(drag())
+
+
+def test_a_move_interrupts_the_curves_and_they_go_on_later(monkeypatch, photo):
+    CountingLoop(monkeypatch, rest=0.0)
+    codec = DctCodec()
+
+    async def interrupted():
+        widget = LambdaExplorer(photo, codec=codec)
+        while not widget._study.points["jpeg"]:
+            await asyncio.sleep(0.001)
+        widget.set_state({"lam": 0.02})
+        await asyncio.wait_for(widget._task, 60)
+        grid = [lam for lam in codec.coded if lam in explorer.GRID["codec"]]
+        assert len(grid) == len(set(grid)) == 13, "no point of the curve is measured twice"
+        assert widget.detail["serial"] == widget.frame["serial"]
+        widget.close()
+
+    asyncio.run(interrupted())
+
+
+# ---- the reader's own photo
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "GIF"])
+def test_upload(quick, kind):
+    image = data.photo("stream")[:100, :70]
+    file = as_file(image, kind)
+    upload(quick, f"my brook.{kind.lower()}", file)
+    assert quick.error == "" and quick.photo == "own"
+    assert quick.scene["own"] == f"my brook.{kind.lower()}"
+    assert np.array_equal(pixels(quick.scene, image), data.load_image(file))
+    assert quick.frame["psnr"] > 15
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 700), (500, 2), (17, 33)])
+def test_upload_of_any_size(widget, shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    upload(widget, "tiny.png", as_file(image))
+    assert widget.error == "" and (widget.scene["height"], widget.scene["width"]) == shape
+    assert len(widget.frame["bits"]) == 4 * -(-shape[0] // 16) * -(-shape[1] // 16)
+    widget.set_state({"other": "jpeg", "lam": 0.06})
+    assert widget.frame["rivals"]["jpeg"]["bytes"] > 0
+
+
+def test_a_large_photo_is_scaled_down_and_the_page_says_so(quick):
+    image = np.zeros((3000, 4000, 3), np.uint8)
+    image[:, 2000:] = 200
+    upload(quick, "phone.jpg", as_file(image, "JPEG"))
+    width, height = quick.scene["width"], quick.scene["height"]
+    assert width * height <= 1_048_576 and width / height == pytest.approx(4 / 3, rel=0.01)
+    assert "4000 × 3000 pixels, scaled down to" in quick.scene["note"]
+    small = pixels(quick.scene, np.empty((height, width, 3)))
+    assert small[5, 5].max() < 10 and small[5, -5].min() > 190
+
+
+@pytest.mark.parametrize("file", [b"", b"not a picture", as_file(np.zeros((64, 64, 3), np.uint8), "JPEG")[:400]])
+def test_a_broken_upload_is_one_sentence_and_loses_nothing(quick, file):
+    before, scene = quick.frame, quick.scene
+    upload(quick, "holiday.jpg", file, parts=1)
+    assert quick.error.startswith("holiday.jpg: ") and "\n" not in quick.error
+    assert quick.frame is before and quick.scene is scene
+    quick.set_state({"lam": 0.02})
+    assert quick.frame["lam"] == 0.02
+    upload(quick, "good.png", as_file(data.photo("stream")[:64, :64]))
+    assert quick.error == ""
+
+
+def test_the_upload_can_be_left_and_found_again(quick):
+    image = data.photo("stream")[:64, :80]
+    upload(quick, "brook.png", as_file(image))
+    quick.set_state({"photo": "red_panda"})
+    assert quick.scene["width"] == 768 and quick.scene["own"] == "brook.png"
+    quick.set_state({"photo": "own"})
+    assert quick.scene["width"] == 80
+
+
+def test_an_array_that_is_no_image_is_refused():
+    with pytest.raises(data.ImageError, match="uint8"):
+        LambdaExplorer(np.zeros((8, 8)), codec=DctCodec())
+
+
+# ---- life of the widget
+
+
+def test_asleep_it_holds_nothing_large_and_awake_it_shows_the_same(quick):
+    before, scene = quick.frame, quick.scene
+    quick._handle_custom_msg({"kind": "sleep"}, [])
+    held = [quick._study, quick._coded, *quick.frame.values(), *quick.scene.values()]
+    assert not any(held)
+    quick._handle_custom_msg({"kind": "wake"}, [])
+    assert quick.frame["pixels"] == before["pixels"] and quick.scene == scene
+
+
+def test_a_move_wakes_it(quick):
+    quick._handle_custom_msg({"kind": "sleep"}, [])
+    quick.set_state({"lam": 0.02})
+    assert quick.frame["lam"] == 0.02 and quick.scene["pixels"]
+
+
+def test_repr_and_static_picture(widget):
+    assert repr(widget) == "LambdaExplorer(photo='own', lam=0.01)"
+    bundle, metadata = widget._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(widget)
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
+    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert picture.format == "PNG" and picture.width >= 1000
+    assert "rate-distortion" in metadata["image/png"]["alt"]
+
+
+def test_the_page_needs_nothing_from_outside():
+    for text in (LambdaExplorer._esm, LambdaExplorer._css):
+        addresses = set(re.findall(r"https?://[^\s\"'`)]+", text))
+        assert addresses <= {"http://www.w3.org/2000/svg"}  # a namespace, never fetched
+        assert "@import" not in text and not re.search(r"^\s*import\b", text, re.M)
+
+
+# ---- without a kernel
+
+
+@pytest.fixture(scope="module")
+def still():
+    photo = data.photo("red_panda")[100:196, 200:296]
+    made = precompute(photo, n=5, codec=DctCodec())
+    yield photo, made
+    made.close()
+
+
+def test_precomputed_figures_are_of_the_exact_picture(still):
+    photo, widget = still
+    codec = DctCodec()
+    latent = codec.analyze(photo)
+    assert not widget.live and len(widget.stills) == 5 and widget.frame == {}
+    assert [s["lam"] for s in widget.stills] == pytest.approx(np.geomspace(LAM_MIN, LAM_MAX, 5))
+    for frame in widget.stills:
+        coded = codec.code(latent, frame["lam"])
+        assert frame["bytes"] == len(coded.data)
+        assert frame["psnr"] == pytest.approx(metrics.psnr(photo, coded.image))
+        assert frame["detail"]["own"] == metrics.ms_ssim(photo, coded.image)
+        assert metrics.psnr(coded.image, data.load_image(frame["pixels"])) > 34, "stored nearly as it was"
+        for name in ("jpeg", "webp"):
+            assert frame["rivals"][name]["file"] == classical.at_bytes(name, photo, frame["bytes"])
+    assert np.array_equal(data.load_image(widget.scene["pixels"]), photo)
+    assert "5 positions" in widget.scene["note"] and "AVIF" in widget.scene["note"]
+
+
+def test_precomputed_state_travels_with_a_saved_notebook(still):
+    _, widget = still
+    state = ipywidgets.embed.embed_data([widget], drop_defaults=False)
+    saved = state["manager_state"]["state"][widget.model_id]
+    paths = [tuple(buffer["path"]) for buffer in saved["buffers"]]
+    assert ("stills", 4, "pixels") in paths and ("scene", "pixels") in paths
+    assert not any(path[0] == "frame" for path in paths)
+
+
+def test_stand_alone_page(tmp_path, photo):
+    path = tmp_path / "explorer.html"
+    write_html(path, photo, n=3, codec=DctCodec())
+    assert list(tmp_path.iterdir()) == [path]
+    page = path.read_text("utf-8")
+    assert "default-src 'none'" in page and set(re.findall(r"https?://[^\s\"]+", page)) == {
+        "http://www.w3.org/2000/svg"
+    }
+    text = re.search(r'<script type="application/json" id="state">(.*?)</script>', page, re.S)[1]
+    state = json.loads(text)
+    assert [s["bytes"] for s in state["stills"]] == sorted(s["bytes"] for s in state["stills"])
+    assert base64.b64decode(state["scene"]["pixels"]["base64"])[:4] == b"RIFF"
+
+
+def test_a_page_that_cannot_be_written_leaves_no_trace(tmp_path, photo):
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        write_html(tmp_path / "nowhere" / "explorer.html", photo, n=2, codec=DctCodec())
+    assert list(tmp_path.iterdir()) == []
