@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from . import bitstream
 from .bitstream import BitstreamError
 from .data import WEIGHTS, pad_to_multiple, to_tensor, to_uint8
-from .layers import GDN, ResidualBlock, UpConv, add_noise, conv
+from .layers import GDN, ResidualBlock, UpConv, add_noise, conv, ste_round
 from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
 
 LAM_MIN, LAM_MAX = 0.001, 0.06
@@ -151,9 +151,9 @@ class FactorizedCodec(nn.Module):
     def forward(self, x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
         """The relaxed codec. x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,)."""
         gain = self._at_lam(self.log_gain, lam)
-        v = add_noise(self.analyze_tensor(x) * gain)
-        x_hat = self.synthesize_tensor(v * self._at_lam(self.log_inverse_gain, lam))
-        return x_hat, self.estimated_bits(v, gain)
+        v = self.analyze_tensor(x) * gain
+        x_hat = self.synthesize_tensor(ste_round(v) * self._at_lam(self.log_inverse_gain, lam))
+        return x_hat, self.estimated_bits(add_noise(v), gain)
 
     def estimated_bits(self, v: Tensor, gain: Tensor) -> Tensor:
         """Cross-entropy of v = g y under the prior, bits per image. v: (B, M, h, w); gain: (B, M, 1, 1). Gives (B,)."""
@@ -329,9 +329,13 @@ WEIGHT_FILES = {"factorized": "factorized.safetensors"}
 
 
 @functools.lru_cache
+def _bundled(name: str) -> FactorizedCodec:
+    return FactorizedCodec.load(WEIGHTS / WEIGHT_FILES[name])
+
+
 def load_codec(name: str = "factorized") -> FactorizedCodec:
-    """A trained codec, by its name or by the path of a .safetensors file that `nctutorial train` wrote."""
-    return FactorizedCodec.load(WEIGHTS / WEIGHT_FILES[name] if name in WEIGHT_FILES else name)
+    """A trained codec: a bundled one by its name, read once, or the .safetensors file that `nctutorial train` wrote."""
+    return _bundled(name) if name in WEIGHT_FILES else FactorizedCodec.load(name)
 
 
 def decompress(data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> np.ndarray:
