@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from . import bitstream
 from .bitstream import BitstreamError
 from .data import WEIGHTS, pad_to_multiple, to_tensor, to_uint8
-from .layers import GDN, ResidualBlock, UpConv, add_noise, conv, ste_round
+from .layers import GDN, ResidualBlock, UpConv, add_noise, conv, shrink
 from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
 
 LAM_MIN, LAM_MAX = 0.001, 0.06
@@ -44,6 +44,11 @@ def lam_at(index: int) -> float:
 def latent_shape(height: int, width: int) -> tuple[int, int]:
     """Latent locations (h, w) of a photo of height x width pixels."""
     return -(-height // STRIDE), -(-width // STRIDE)
+
+
+def _node_lams(device) -> Tensor:
+    """λ at the nodes: (NODES,)."""
+    return torch.tensor([lam_at(i * LAM_STEPS // (NODES - 1)) for i in range(NODES)], device=device)
 
 
 @dataclass(frozen=True)
@@ -149,58 +154,74 @@ class FactorizedCodec(nn.Module):
         return torch.exp(nodes[left] * (1 - part) + nodes[left + 1] * part)[:, :, None, None]
 
     def forward(self, x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
-        """The relaxed codec. x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,)."""
+        """The codec in training: real symbols for the decoder, noise in place of rounding for the rate.
+
+        x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,). The two stand-ins for the quantizer
+        are mixed as in Minnen and Singh 2020 (arXiv:2007.08739).
+        """
+        v, gain, deadzone = self.scaled_latent(x, lam)
+        shrunk = shrink(v, deadzone)
+        symbols = v + (shrunk.round() - v).detach()
+        x_hat = self.synthesize_tensor(symbols * self._at_lam(self.log_inverse_gain, lam))
+        return x_hat, self.estimated_bits(add_noise(shrunk), gain, deadzone)
+
+    def scaled_latent(self, x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """v = g y, the gain g and the deadzone in steps. x: (B, 3, H, W); lam: (B,). Gives 3 tensors."""
         gain = self._at_lam(self.log_gain, lam)
-        v = self.analyze_tensor(x) * gain
-        x_hat = self.synthesize_tensor(ste_round(v) * self._at_lam(self.log_inverse_gain, lam))
-        return x_hat, self.estimated_bits(add_noise(v), gain)
+        node = torch.round(torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * (NODES - 1)).long()
+        deadzone = self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE
+        return self.analyze_tensor(x) * gain, gain, deadzone
 
-    def estimated_bits(self, v: Tensor, gain: Tensor) -> Tensor:
-        """Cross-entropy of v = g y under the prior, bits per image. v: (B, M, h, w); gain: (B, M, 1, 1). Gives (B,)."""
-        batch, channels = v.shape[:2]
+    def estimated_bits(self, t: Tensor, gain: Tensor, deadzone: Tensor) -> Tensor:
+        """Cross-entropy of symbols, or noisy symbols, t under the prior, bits per image.
 
-        def by_channel(t: Tensor) -> Tensor:
-            return t.transpose(0, 1).reshape(channels, 1, -1)
+        t: (B, M, h, w); gain, deadzone: (B, M, 1, 1). Returns (B,). What shrinks to (t - 1/2, t + 1/2) is an
+        interval of y; its mass under the prior is the probability of t.
+        """
+        batch, channels = t.shape[:2]
 
-        likelihood = self.prior.likelihood(by_channel(v / gain), by_channel((0.5 / gain).expand_as(v)))
+        def y_at(t: Tensor) -> Tensor:
+            y = (t + torch.sign(t) * deadzone) / gain
+            return y.transpose(0, 1).reshape(channels, 1, -1)
+
+        likelihood = self.prior.mass(y_at(t - 0.5), y_at(t + 0.5))
         return -torch.log2(likelihood).view(channels, batch, -1).sum((0, 2))
 
     # ---- integers: what the files are made of
 
     @torch.no_grad()
-    def finish(self, rounding_cost: float = 8.66) -> None:
-        """Make the integer steps, tables and deadzones from the trained gains and prior.
+    def update_deadzone(self, rounding_cost: float, rounds: int) -> None:
+        """Set each deadzone, at each node, to (bits of symbol 1 - bits of symbol 0) / (2 rounding_cost), by iteration.
 
-        rounding_cost: bits that an error of one step squared is worth. 6 / ln 2 = 8.66 follows from
-        D = step^2 / 12 and dR / dD = -λ at high rate. A value between two symbols goes to the cheaper one a
-        little past the midpoint, which costs less in D than it saves in R; the deadzone is how far past.
+        rounding_cost: bits that an error of one step squared is worth. 6 / ln 2 = 8.66 follows from D = step^2 / 12
+        and dR / dD = -λ at high rate. A value between two symbols goes to the cheaper one a little past the
+        midpoint, which costs less in D than it saves in R; the deadzone is how far past.
         """
-        lam = torch.tensor([lam_at(i * LAM_STEPS // (NODES - 1)) for i in range(NODES)])
-        steps = torch.round(FIXED_POINT / self._at_lam(self.log_gain, lam)[:, :, 0, 0].double()).clamp(1, 2**30)
-        self.steps = steps.to(torch.int32)
+        step = 1 / self._at_lam(self.log_gain, _node_lams(self.log_gain.device))[:, :, 0, 0]  # (NODES, M)
+        deadzone = self.deadzone.float() / DEADZONE_ONE
+
+        def y(t: Tensor) -> Tensor:
+            return (t * step).T[:, None]
+
+        for _ in range(rounds):
+            edge = 0.5 + deadzone
+            zero = self.prior.mass(y(-edge), y(edge))
+            ones = self.prior.mass(y(-edge - 1), y(-edge)) + self.prior.mass(y(edge), y(edge + 1))
+            deadzone = (torch.log2(2 * zero / ones) / (2 * rounding_cost)).clamp(0, 0.45)[:, 0].T
+        self.deadzone.copy_(torch.round(deadzone * DEADZONE_ONE))
+
+    @torch.no_grad()
+    def finish(self, rounding_cost: float = 8.66) -> None:
+        """Make the integer steps, deadzones and tables from the trained gains and prior."""
+        gain = self._at_lam(self.log_gain, _node_lams(self.log_gain.device))[:, :, 0, 0].double()
+        self.steps = torch.round(FIXED_POINT / gain).clamp(1, 2**30).to(torch.int32)
+        self.update_deadzone(rounding_cost, rounds=20)
         integer = IntegerPrior.from_prior(self.prior, self.steps[-1].numpy())
         self.cdf = torch.from_numpy(integer.cdf).to(torch.int32)
         self.cdf_first = torch.from_numpy(integer.first // integer.spacing).to(torch.int32)
         self.cdf_size = torch.from_numpy(np.diff(integer.start)).to(torch.int32)
         for cached in ("integer_prior", "fingerprint"):
             self.__dict__.pop(cached, None)
-        for node in range(NODES):
-            self.deadzone[node] = torch.from_numpy(
-                self._best_deadzone(self.steps[node].numpy().astype(np.int64), rounding_cost)
-            )
-
-    def _best_deadzone(self, step: np.ndarray, rounding_cost: float) -> np.ndarray:
-        """Fixed point of: deadzone = (bits of 1 - bits of 0) / (2 rounding_cost). step: (M,). Returns uint8 (M,)."""
-        deadzone = np.zeros_like(step)
-        channel, half = np.arange(len(step)), DEADZONE_ONE // 2
-        mass = self.integer_prior.cumulative
-        for _ in range(20):
-            edge = (half + deadzone) * step // DEADZONE_ONE
-            zero = mass(channel, edge) - mass(channel, -edge)
-            both = mass(channel, edge + step) - mass(channel, -edge - step) - zero
-            bits = np.log2(np.maximum(zero, 1)) - np.log2(np.maximum(both / 2, 1))
-            deadzone = np.clip(bits / (2 * rounding_cost) * DEADZONE_ONE, 0, 0.45 * DEADZONE_ONE).astype(np.int64)
-        return deadzone.astype(np.uint8)
 
     @functools.cached_property
     def integer_prior(self) -> IntegerPrior:

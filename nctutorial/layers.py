@@ -78,3 +78,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.residual(x)
+
+
+def shrink(v: Tensor, deadzone: Tensor) -> Tensor:
+    """sign(v) max(|v| - deadzone, 0): rounded, it is a quantizer whose bin around zero is wider. Shapes broadcast."""
+    return torch.sign(v) * (v.abs() - deadzone).clamp_min(0)

@@ -50,16 +50,21 @@ class FactorizedPrior(nn.Module):
                 y = y + torch.tanh(self.factors[i]) * torch.tanh(y)
         return y
 
+    def mass(self, low: Tensor, high: Tensor) -> Tensor:
+        """F_c(high) - F_c(low), at least 1e-9. low, high: (C, 1, N). Returns (C, 1, N).
+
+        The sign flip keeps the difference of sigmoids accurate in the upper tail.
+        """
+        lower, upper = self.logits(low), self.logits(high)
+        flip = -torch.sign(lower + upper).detach()
+        return (torch.sigmoid(flip * upper) - torch.sigmoid(flip * lower)).abs().clamp_min(1e-9)
+
     def likelihood(self, y: Tensor, half: Tensor | float = 0.5) -> Tensor:
         """Mass of the interval (y - half, y + half). y: (C, 1, N); half: broadcastable. Returns (C, 1, N).
 
-        With half = 1/2 this is the density of a noisy latent y + u, and the probability of a rounded one. The
-        sign flip keeps the difference of sigmoids accurate in the upper tail.
+        With half = 1/2 this is the density of a noisy latent y + u, and the probability of a rounded one.
         """
-        lower, upper = self.logits(y - half), self.logits(y + half)
-        flip = -torch.sign(lower + upper).detach()
-        mass = torch.sigmoid(flip * upper) - torch.sigmoid(flip * lower)
-        return mass.abs().clamp_min(1e-9)
+        return self.mass(y - half, y + half)
 
     @torch.no_grad()
     def quantile(self, probability: float) -> Tensor:

@@ -1,8 +1,4 @@
-"""Training: from a folder of photos to a .safetensors file, resumable at any moment.
-
-Two phases. In the first everything learns, with noise in place of rounding, on L = R + λD. In the second the
-encoder, the prior and the integer tables are final, and the decoder alone learns to undo the real quantizer.
-"""
+"""Training on L = R + λD: from a folder of photos to a .safetensors file, resumable at any moment."""
 
 import csv
 import math
@@ -16,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from .codecs import DEADZONE_ONE, GREY, LAM_MAX, LAM_MIN, STRIDE, FactorizedCodec
+from .codecs import GREY, LAM_MAX, LAM_MIN, STRIDE, FactorizedCodec
 from .data import ImageError, load_image, photo, photo_names, to_tensor
+from .layers import shrink
 
 CROP = 128
 VALIDATION_LAMS = (0.001, 0.0028, 0.0078, 0.0215, 0.06)
@@ -104,8 +101,8 @@ def start_from_pca(codec: FactorizedCodec, photos: list[np.ndarray], rng: np.ran
         spread = variance.clamp_min(1e-12).sqrt() * GREY
         codec.y_scale.copy_(spread.clamp_min(0.3))
         codec.prior = type(codec.prior)(latent, spread.clamp_min(0.05))
-        noise = (-2 * codec.log_gain).exp() / 12  # variance of a quantizer's error at each gain node
-        codec.log_inverse_gain.copy_(torch.log(spread**2 / (spread**2 + noise)) - codec.log_gain)  # Wiener's filter
+        for layer in (codec.analysis[-1], codec.synthesis[-1].conv):
+            layer.weight.zero_()
 
 
 def fastest_dtype_is_bf16(device: str) -> bool:
@@ -125,13 +122,18 @@ def fastest_dtype_is_bf16(device: str) -> bool:
 
 
 def optimizers(codec: FactorizedCodec, lr: float) -> list[torch.optim.Optimizer]:
-    """Muon for the networks' convolutions, Adam for the rest; small steps for the linear path, it starts well."""
-    networks = [*codec.analysis.parameters(), *codec.synthesis.parameters()]
-    linear = [*codec.linear_analysis.parameters(), *codec.linear_synthesis.parameters()]
-    rest = [p for p in networks if p.dim() < 4]
-    rest += [*codec.prior.parameters(), codec.log_gain, codec.log_inverse_gain]
-    adam = torch.optim.Adam([{"params": rest, "lr": lr}, {"params": linear, "lr": lr / 50}], betas=(0.9, 0.98))
-    found = [Muon([p for p in networks if p.dim() == 4], lr), adam]
+    """Muon for the networks' inner convolutions, Adam for the rest.
+
+    The linear path and the networks' last layers write straight into y and x_hat: they take small steps, or the
+    noise of the steps would drown the good pictures at large λ.
+    """
+    last = [*codec.analysis[-1].parameters(), *codec.synthesis[-1].parameters()]
+    outer = [*codec.linear_analysis.parameters(), *codec.linear_synthesis.parameters(), *last]
+    known = {id(p) for p in outer}
+    inner = [p for p in (*codec.analysis.parameters(), *codec.synthesis.parameters()) if id(p) not in known]
+    rest = [p for p in inner if p.dim() < 4] + [*codec.prior.parameters(), codec.log_gain, codec.log_inverse_gain]
+    adam = torch.optim.Adam([{"params": rest, "lr": lr}, {"params": outer, "lr": lr / 20}], betas=(0.9, 0.98))
+    found = [Muon([p for p in inner if p.dim() == 4], lr), adam]
     for optimizer in found:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
@@ -139,25 +141,14 @@ def optimizers(codec: FactorizedCodec, lr: float) -> list[torch.optim.Optimizer]
 
 
 def relaxed_loss(codec: FactorizedCodec, x: Tensor, lam: Tensor) -> Tensor:
-    """R + λD of each crop with noise in place of rounding. x: (B, 3, H, W); lam: (B,). Returns (B,)."""
+    """R + λD of each crop. x: (B, 3, H, W); lam: (B,). Returns (B,)."""
     x_hat, bits = codec(x, lam)
     return bits / (x.shape[2] * x.shape[3]) + lam * 255**2 * (x_hat - x).square().mean((1, 2, 3))
 
 
-def decoder_loss(codec: FactorizedCodec, x: Tensor, lam: Tensor) -> Tensor:
-    """λD of each crop after the real quantizer; gradients for the decoder only. Shapes as in `relaxed_loss`."""
-    with torch.no_grad():
-        v = codec.analyze_tensor(x) * codec._at_lam(codec.log_gain, lam)
-        node = (torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * (len(codec.deadzone) - 1)).round().long()
-        offset = 0.5 - codec.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE
-        symbols = torch.sign(v) * torch.floor(v.abs() + offset)
-    x_hat = codec.synthesize_tensor(symbols * codec._at_lam(codec.log_inverse_gain, lam))
-    return lam * 255**2 * (x_hat - x).square().mean((1, 2, 3))
-
-
 @torch.no_grad()
 def validate(codec: FactorizedCodec) -> list[tuple[float, float, float]]:
-    """(λ, estimated bpp, PSNR) on the held-out photos, with plain rounding, averaged over the photos."""
+    """(λ, estimated bpp, PSNR) on the held-out photos, averaged over the photos."""
     rows = []
     for lam in VALIDATION_LAMS:
         bpp, psnr = [], []
@@ -165,11 +156,11 @@ def validate(codec: FactorizedCodec) -> list[tuple[float, float, float]]:
             x = to_tensor(photo(name)).to(codec.y_scale.device)
             x = x[..., : x.shape[2] // STRIDE * STRIDE, : x.shape[3] // STRIDE * STRIDE]
             lams = torch.tensor([lam], device=x.device)
-            gain = codec._at_lam(codec.log_gain, lams)
-            v = (codec.analyze_tensor(x) * gain).round()
-            x_hat = codec.synthesize_tensor(v * codec._at_lam(codec.log_inverse_gain, lams))
+            v, gain, deadzone = codec.scaled_latent(x, lams)
+            symbols = shrink(v, deadzone).round()
+            x_hat = codec.synthesize_tensor(symbols * codec._at_lam(codec.log_inverse_gain, lams))
             error = (x_hat.clamp(0, 1) - x).square().mean().item()
-            bpp.append(codec.estimated_bits(v, gain).item() / (x.shape[2] * x.shape[3]))
+            bpp.append(codec.estimated_bits(symbols, gain, deadzone).item() / (x.shape[2] * x.shape[3]))
             psnr.append(-10 * math.log10(error))
         rows.append((lam, float(np.mean(bpp)), float(np.mean(psnr))))
     return rows
@@ -210,9 +201,8 @@ def train(
     folder: Path | str,
     out: Path | str,
     steps: int = 40_000,
-    decoder_steps: int = 4_000,
     batch: int = 8,
-    lr: float = 5e-3,
+    lr: float = 2e-3,
     seed: int = 0,
     start: Path | str | None = None,
     rounding_cost: float = 8.66,
@@ -223,7 +213,7 @@ def train(
     A checkpoint is kept beside `out` every `every` steps; the same call goes on from it and ends with the same
     weights. `out` with the suffix .csv logs the relaxed loss and the validation. λ is drawn log-uniform for each
     crop; the loss is weighted by λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. The learning rate is
-    constant and falls linearly to 0 over the last third of each phase. start: weights to begin with, instead of
+    constant and falls linearly to 0 over the last third. start: weights to begin with, instead of
     the PCA of patches. Raises ImageError if the folder holds no photo of at least 128 x 128 pixels.
     """
     out = Path(out)
@@ -240,20 +230,15 @@ def train(
     first = _load_checkpoint(checkpoint, codec, found) if checkpoint.exists() else 0
     mean_loss = math.nan
     with open(log, "a" if first else "w", newline="") as file:
-        bar = tqdm(range(first, steps + decoder_steps), initial=first, total=steps + decoder_steps)
-        for step in bar:
-            phase_two = step >= steps
-            if step == steps:
-                codec.cpu().finish(rounding_cost)
-                codec.to(device)
-                found = optimizers(codec, lr)
-            done = (step - steps) / decoder_steps if phase_two else step / steps
-            scale = min(1, (step + 1) / 100, 3 * (1 - done)) / (5 if phase_two else 1)
+        for step in (bar := tqdm(range(first, steps), initial=first, total=steps)):
+            if step % 100 == 0:
+                codec.update_deadzone(rounding_cost, rounds=3)
+            scale = min(1, (step + 1) / 100, 3 * (1 - step / steps))
             rng = np.random.default_rng([seed, step])
             torch.manual_seed(int(rng.integers(2**31)))
             x = random_crops(photos, rng, batch).to(device).contiguous(memory_format=torch.channels_last)
             lam = LAM_MIN * (LAM_MAX / LAM_MIN) ** torch.rand(batch).to(device)
-            loss = (decoder_loss if phase_two else relaxed_loss)(codec, x, lam)
+            loss = relaxed_loss(codec, x, lam)
             loss = (loss * (lam / LAM_MAX).rsqrt()).mean()
             codec.zero_grad(set_to_none=True)
             loss.backward()
@@ -264,14 +249,13 @@ def train(
                 optimizer.step()
             mean_loss = loss.item() if math.isnan(mean_loss) else 0.98 * mean_loss + 0.02 * loss.item()
             bar.set_postfix_str(f"loss {mean_loss:.3f}", refresh=False)
-            if (step + 1) % every == 0 or step + 1 == steps + decoder_steps:
+            if (step + 1) % every == 0 or step + 1 == steps:
                 row = [f"{value:.4f}" for triple in validate(codec) for value in triple]
                 csv.writer(file).writerow([step + 1, f"{mean_loss:.4f}", *row])
                 file.flush()
                 _save_checkpoint(checkpoint, step + 1, codec, found)
     codec = codec.cpu().eval()
     codec.bf16 = False
-    if not decoder_steps:
-        codec.finish(rounding_cost)
+    codec.finish(rounding_cost)
     _save(codec.state_dict(), out)
     return codec
