@@ -151,18 +151,18 @@ def interval_ladder(message, ends, names, shown):
     message: the symbols to code, as indices. ends: the K + 1 Fractions at which the K symbols' parts of [0, 1) end.
     names: what to write on each symbol's part. shown: how many symbols have been coded.
     """
-    figure = Figure((8, 0.52 * len(message) + 0.9), dpi=90)
+    figure = Figure((6.8, 0.46 * len(message) + 0.75), dpi=90)
     ax = figure.add_axes((0.01, 0, 0.98, 1))
-    ax.set(xlim=(0, 1.72), ylim=(-len(message) - 0.7, 0.75))
+    ax.set(xlim=(0, 1.75), ylim=(-len(message) - 0.7, 0.75))
     ax.set_axis_off()
-    for x, title in (0, "the interval, magnified, and its parts"), (1.03, "width"), (1.24, "bits that are settled"):
-        ax.text(x, 0.5, title, va="center", weight="bold", size=10)
+    for x, title in (0, "the interval, magnified, and its parts"), (1.03, "width"), (1.24, "settled digits"):
+        ax.text(x, 0.52, title, va="center", weight="bold", size=11)
     low, width = ends[0], ends[-1]
     for i, s in enumerate([*message, None][: shown + 1]):
         chosen = s if i < shown else None
         _draw_parts(ax, -i, ends, names, chosen)
-        ax.text(1.03, -i, f"$2^{{{math.log2(width):.2f}}}$" if i else "1", va="center", size=10)
-        ax.text(1.24, -i, settled(low, width) or "none", va="center", size=10, family="monospace")
+        ax.text(1.03, -i, f"$2^{{{math.log2(width):.2f}}}$" if i else "1", va="center", size=12)
+        ax.text(1.24, -i, settled(low, width) or "none", va="center", size=11, family="monospace")
         if chosen is not None:
             left, right = float(ends[s]), float(ends[s + 1])
             ax.fill([left, right, 1, 0], [-i - 0.25, -i - 0.25, -i - 0.75, -i - 0.75], color=plotting.SKY, alpha=0.35)
@@ -176,13 +176,13 @@ def _draw_parts(ax, y, ends, names, chosen):
             continue  # too thin to be seen
         face, ink = (plotting.BLUE, "white") if s == chosen else ("#E9EEF3", "#1f2328")
         ax.barh(y, right - left, 0.5, left, color=face, edgecolor="white", linewidth=0.8)
-        if right - left > 0.035:
-            ax.text((left + right) / 2, y, names[s], ha="center", va="center", color=ink, size=9)
+        if right - left > 0.045:
+            ax.text((left + right) / 2, y, names[s], ha="center", va="center", color=ink, size=11)
     ax.barh(y, 1, 0.5, color="none", edgecolor="#8c959f", linewidth=0.8)
 
 
 def settled(low, width):
-    """The bits, as a string, with which every number in [low, low + width) begins. low, width: Fractions."""
+    """The binary digits, as a string, with which every number in [low, low + width) begins. low, width: Fractions."""
     k = 0
     while math.floor(low * 2 ** (k + 1)) == math.ceil((low + width) * 2 ** (k + 1)) - 1:
         k += 1

@@ -37,24 +37,26 @@ def words(m):
 def ex_6_2(extra_bits):
     half = np.array([0.5, 0.5])
     value = extra_bits(np.array([5, 5]), half)
-    assert np.isclose(value, 0, atol=1e-9), f"a table that equals the histogram costs nothing more, not {value:.3g} bits"
+    assert np.isclose(value, 0, atol=1e-9), f"a table that equals the histogram costs nothing more, not {value:.3g}"
     value = extra_bits(np.array([8, 0]), half)
     assert np.isfinite(value), "a symbol that never occurs must not contribute: leave it out of the sum"
     assert not np.isclose(value, 1), "that is the surcharge of one symbol: multiply by the length of the message"
     assert not np.isclose(value, 8 * math.log(2)), "that is in nats: divide by ln 2, or use log2"
-    message = f"eight equal symbols are free under their own histogram and cost 8 bits under 1/2, 1/2; you say {value:.3g}"
+    message = f"eight equal symbols cost 0 bits under their own histogram, 8 under 1/2 and 1/2; you say {value:.3g}"
     assert np.isclose(value, 8), message
     histogram, q = np.array([60, 30, 10]), np.array([0.2, 0.3, 0.5])
     direct = -(histogram * np.log2(q)).sum() + (histogram * np.log2(histogram / 100)).sum()
     value = extra_bits(histogram, q)
-    message = f"for {histogram} under {q}: {direct:.1f} bits, you say {value:.1f}. Weight with the histogram, not with q"
+    message = f"for {histogram} under {q}: {direct:.1f} bits, you say {value:.1f}: weight by the histogram"
     assert np.isclose(value, direct), message
 
 
 @exercise("6.3")
 def ex_6_3(adaptive_bits):
     value = adaptive_bits(np.array([0]), 2)
-    assert not np.isclose(value, 0.585, atol=0.01), "count a symbol after it is coded: the decoder does not know it before"
+    assert not np.isclose(value, 0.585, atol=0.01), (
+        "count a symbol after coding it: the decoder does not know it before"
+    )
     assert np.isclose(value, 1), f"the first of two symbols has a probability of 1/2: 1 bit, not {value:.3g}"
     value = adaptive_bits(np.array([0, 0]), 2)
     message = f"the second 0 has a probability of 2/3: 1.585 bits for both, you say {value:.3g}"
@@ -82,7 +84,7 @@ def ex_6_4(push):
         pushed = push(state, s, ends)
         assert isinstance(pushed, int), f"the state is an int, not {type(pushed).__name__}: // divides integers"
         back = pop(pushed, ends)
-        message = f"push({state}, {s}, {ends}) gives {pushed}, from which pop takes symbol {back[0]} and leaves {back[1]}"
+        message = f"push({state}, {s}, {ends}) gives {pushed}, and pop takes {back[0]} from it and leaves {back[1]}"
         assert back == (s, state), message
     state, ideal = 1 << 32, 0.0
     for s in np.random.default_rng(6).choice(3, 2000, p=[0.05, 0.9, 0.05]).tolist():

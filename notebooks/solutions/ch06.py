@@ -35,8 +35,8 @@ def extra_bits(histogram, q):
 def adaptive_bits(message, size):
     """Charge each symbol under the counts so far, then count it: the decoder can follow.
 
-    The order of the symbols does not matter to the sum: it is log2 of (N + K - 1)! / ((K - 1)! n_1! ... n_K!). Compared
-    with the message's own histogram the surcharge grows like (K - 1)/2 log2 N: it is small where symbols are many and kinds few.
+    The order of the symbols does not matter: the sum is log2 of (N + K - 1)! / ((K - 1)! n_1! ... n_K!). Above the
+    cost under the message's own histogram that is about (K - 1)/2 log2 N: little where symbols are many and kinds few.
     """
     counts = np.ones(size)
     bits = 0.0
