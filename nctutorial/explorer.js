@@ -391,11 +391,10 @@ function createReadout() {
 
 // ------------------------------------------------------------------------------------------------ the widget
 
-let views = 0; // numbers the controls, so that two explorers on a page share no name
 const watched = new WeakMap(); // model -> how many views show it
 
 function createControls(model, live) {
-  const id = `nct-${++views}`;
+  const id = `nct-${Math.random().toString(36).slice(2)}`; // another explorer on the page has another
   const [low, high] = model.get("lam_range");
   const steps = live ? LIVE_STEPS : model.get("stills").length - 1;
   const slider = h("input", {

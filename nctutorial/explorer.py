@@ -128,19 +128,20 @@ class LambdaExplorer(anywidget.AnyWidget):
             asyncio.run(self._rest(0))
 
     async def _rest(self, pause):
-        study, coded = self._study, self._coded
+        study, n_bytes = self._study, len(self._coded.data)
         await asyncio.sleep(pause)
-        await self._compare()
+        if self.other in RIVALS:
+            while (quality := study.between(self.other, n_bytes)) is not None:
+                await self._measure(self.other, quality)
+            if study.rival(self.other, n_bytes) != self.frame["rivals"][self.other]:
+                self._send_frame()
+        similarity = await asyncio.to_thread(study.similarity, self._coded, self.frame["rivals"])
+        self.detail = {"serial": self._serial} | similarity
         for name, settings in GRID.items():
             for setting in settings:
                 await self._measure(name, setting)
             self._send_curves()
         if self.other in RIVALS:
-            while (quality := study.between(self.other, len(coded.data))) is not None:
-                await self._measure(self.other, quality)
-            if study.rival(self.other, len(coded.data)) != self.frame["rivals"][self.other]:
-                self._send_frame()
-                await self._compare()
             for quality in classical.QUALITIES[self.other]:  # so that the next move finds its file at once
                 await self._measure(self.other, quality)
 
@@ -152,11 +153,6 @@ class LambdaExplorer(anywidget.AnyWidget):
             await asyncio.sleep(0.01)  # lets a newer position in
         else:
             await asyncio.to_thread(self._study.measure, name, setting)
-
-    async def _compare(self):
-        """MS-SSIM of the pictures on the screen, in a thread: it takes longer than a frame."""
-        rivals = self.frame["rivals"]
-        self.detail = {"serial": self._serial} | await asyncio.to_thread(self._study.similarity, self._coded, rivals)
 
     def _send_curves(self):
         self.curves = {name: self._study.curve(name) for name in GRID}

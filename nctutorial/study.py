@@ -98,9 +98,9 @@ class Study:
 
     def between(self, name, n_bytes):
         """The quality to measure next for `rival` to come nearer to n_bytes; None if it cannot: bisection."""
-        sizes = self._sizes(name)
-        low = max((quality for quality, n in sizes.items() if n <= n_bytes), default=100)
-        high = min((quality for quality in sizes if quality > low), default=101)
+        sizes, first = self._sizes(name), classical.QUALITIES[name][0]
+        low = max((quality for quality, n in sizes.items() if n <= n_bytes), default=first - 1)
+        high = min((quality for quality in sizes if quality > low), default=classical.QUALITIES[name][-1] + 1)
         return (low + high) // 2 if high - low > 1 else None
 
     def _sizes(self, name):

@@ -17,10 +17,17 @@ class ExplorerPage:
         self.slider = self.root.locator("input[type=range]")
         self.wipe = self.root.get_by_role("slider", name="Wipe")
         self.root.and_(page.locator("[data-frame]")).wait_for()
-        self.root.scroll_into_view_if_needed()
+
+    def bring_into_view(self):
+        """Scroll until the slider stands still on the screen: JupyterLab renders cells as they come into view."""
+        before, now = None, self.slider.bounding_box()
+        while before != now or not 0 < now["y"] < 900:
+            self.root.evaluate("(root) => root.scrollIntoView()")
+            self.page.wait_for_timeout(300)
+            before, now = now, self.slider.bounding_box()
 
     def value(self, name):
-        text = self.root.locator(f"[data-value={name}]").inner_text()
+        text = self.root.locator(f"[data-value={name}]").text_content()
         return float(text.replace("\u202f", "").replace("…", "nan"))
 
     @property
@@ -31,7 +38,7 @@ class ExplorerPage:
         return self.root.locator(".nct-main").evaluate(HASH)
 
     def tag(self):
-        return self.root.locator(".nct-tag").first.inner_text()
+        return self.root.locator(".nct-tag").first.text_content()
 
     def wait_until(self, script, argument=None):
         """Wait until a JavaScript function of the root element and an argument is true."""

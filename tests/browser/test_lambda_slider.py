@@ -42,6 +42,7 @@ def test_chapter_07_as_a_student_uses_it(lab, page):
     # by keyboard
     size, picture, lam = explorer.value("bytes"), explorer.pixels(), explorer.lam
     assert 8 * size / (768 * 512) == pytest.approx(explorer.value("bpp"), abs=6e-4)
+    explorer.bring_into_view()
     explorer.slider.focus()
     explorer.wait_for_change(lambda: explorer.slider.press("ArrowRight"))
     assert explorer.lam > lam and explorer.value("bytes") > size
@@ -55,6 +56,7 @@ def test_chapter_07_as_a_student_uses_it(lab, page):
     assert explorer.lam == pytest.approx(0.06)
     largest = explorer.value("bytes")
     # by mouse
+    explorer.bring_into_view()
     box = explorer.slider.bounding_box()
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] - 11, middle)
@@ -107,14 +109,14 @@ def test_pictures_to_compare(two):
     first, _ = two
     original = first.pixels()
     for name in ("jpeg", "webp"):
-        first.root.get_by_label("Compare with").select_option(name)
+        first.root.get_by_role("combobox", name="Compare with").select_option(name)
         first.wait_until("(root) => /quality \\d+/.test(root.querySelector('.nct-tag').textContent)")
         first.wait_for_rest()
         assert first.pixels() != original
-        cells = first.root.locator("tr", has_text="file (bytes)").locator("td").all_inner_texts()
+        cells = first.root.locator("tr", has_text="file (bytes)").locator("td").all_text_contents()
         ours, theirs = (int(text.replace("\u202f", "")) for text in cells)
         assert 0.85 * ours < theirs <= ours
-    first.root.get_by_label("Compare with").select_option("original")
+    first.root.get_by_role("combobox", name="Compare with").select_option("original")
     first.wait_until("(root) => root.querySelector('.nct-tag').textContent === 'original'")
     assert first.pixels() == original
 
@@ -146,14 +148,14 @@ def test_bits_wipe_and_zoom(two, page):
     lens.press("ArrowLeft")
     moved = tile.screenshot()
     assert moved != before
-    first.root.get_by_label("Zoom", exact=True).select_option("8")
+    first.root.get_by_role("combobox", name="Zoom").select_option("8")
     assert tile.screenshot() != moved
 
 
 def test_other_photos(two, tmp_path):
     first, _ = two
     before = first.pixels()
-    first.wait_for_change(lambda: first.root.get_by_label("Photo", exact=True).select_option("dogs_window"))
+    first.wait_for_change(lambda: first.root.get_by_role("combobox", name="Photo").select_option("dogs_window"))
     assert first.pixels().startswith("512x768:") and first.pixels() != before
     # the reader's own
     x = np.linspace(0, 255, 2000, dtype=np.uint8)
@@ -162,14 +164,14 @@ def test_other_photos(two, tmp_path):
     chooser = first.root.locator("input[type=file]")
     first.wait_for_change(lambda: chooser.set_input_files(tmp_path / "beach.jpg"))
     assert first.root.get_by_text("2000 × 1500 pixels, scaled down to 1182 × 886").is_visible()
-    assert first.root.locator("select").first.locator("option:checked").inner_text() == "beach.jpg"
+    assert first.root.locator("select").first.locator("option:checked").text_content() == "beach.jpg"
     # a broken one
     kept = first.pixels()
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and nothing more")
     chooser.set_input_files(tmp_path / "broken.jpg")
     first.root.get_by_role("alert").filter(has_text="broken.jpg").wait_for()
     assert first.pixels() == kept
-    first.wait_for_change(lambda: first.root.get_by_label("Photo", exact=True).select_option("stream"))
+    first.wait_for_change(lambda: first.root.get_by_role("combobox", name="Photo").select_option("stream"))
     assert not first.root.get_by_role("alert").is_visible()
 
 
@@ -187,7 +189,7 @@ def test_stand_alone_file(page, tmp_path):
     assert sizes == sorted(set(sizes)) and len(set(pictures)) == 4
     explorer.wait_for_change(lambda: explorer.slider.press("ArrowLeft"))
     assert (explorer.value("bytes"), explorer.pixels()) == (sizes[3], pictures[3])
-    explorer.root.get_by_label("Compare with").select_option("webp")
+    explorer.root.get_by_role("combobox", name="Compare with").select_option("webp")
     explorer.wait_until("(root) => root.querySelector('.nct-tag').textContent.startsWith('WebP, quality')")
     assert 0.5 < explorer.value("ms_ssim") < 1
     assert explorer.root.locator("input[type=file]").count() == 0  # nobody could open it
