@@ -111,19 +111,19 @@ function createPlane() {
   const px = (bpp) => PLANE.left + ((bpp - axes.x[0]) / (axes.x[1] - axes.x[0])) * (PLANE.width - PLANE.left - PLANE.right);
   const py = (psnr) =>
     PLANE.height - PLANE.bottom - ((psnr - axes.y[0]) / (axes.y[1] - axes.y[0])) * (PLANE.height - PLANE.top - PLANE.bottom);
-  function fit(curves) {
-    const points = curves.codec ?? [];
-    if (points.length < 2) return;
-    const psnrs = points.map((p) => p[1]);
-    const step = 5;
+  /** Axes that hold the codec's curve and the point where the slider stands. */
+  function fit(points) {
+    const usual = points.length < 2 ? [[1.8, 21], [1.8, 39]] : []; // until the curve is measured
+    const known = [...points, ...usual].filter(([, psnr]) => Number.isFinite(psnr));
+    const [rates, psnrs] = [known.map((p) => p[0]), known.map((p) => p[1])];
     axes = {
-      x: [0, Math.max(...points.map((p) => p[0])) * 1.12],
-      y: [step * Math.floor((Math.min(...psnrs) - 1) / step), step * Math.ceil((Math.max(...psnrs) + 0.5) / step)],
+      x: [0, Math.max(...rates) * 1.12],
+      y: [5 * Math.floor((Math.min(...psnrs) - 1) / 5), 5 * Math.ceil((Math.max(...psnrs) + 0.5) / 5)],
     };
   }
 
-  function drawCurves(curves, pending) {
-    fit(curves);
+  function drawCurves(curves, pending, frame) {
+    fit([...(curves.codec ?? []), ...(frame ? [[frame.bpp, frame.psnr]] : [])]);
     background.replaceChildren();
     const [x0, x1, y0, y1] = [px(axes.x[0]), px(axes.x[1]), py(axes.y[0]), py(axes.y[1])];
     const stepX = niceStep(axes.x[1], 5);
@@ -154,18 +154,18 @@ function createPlane() {
       const look = { stroke: COLOURS[name], "stroke-dasharray": DASHES[name], class: "nct-curve" };
       if (d) clip.append(h("path", { d, ...look }));
       const y = y0 - 46 + 16 * row; // the legend, bottom right, where no curve goes
-      const text = NAMES[name] + (pending && !points.length ? ": being measured" : "");
+      const text = NAMES[name] + (pending && !points.length ? "…" : "");
       background.append(
-        h("path", { d: `M${x1 - 156} ${y - 4}h24`, ...look }),
-        h("text", { x: x1 - 126, y, fill: COLOURS[name] }, text),
+        h("path", { d: `M${x1 - 112} ${y - 4}h24`, ...look }),
+        h("text", { x: x1 - 82, y, fill: COLOURS[name] }, text),
       );
     });
   }
 
   function drawPoint(frame, rivalName, rival) {
     marker.replaceChildren();
-    const x = clamp(px(frame.bpp), PLANE.left, PLANE.width);
-    const y = clamp(py(frame.psnr), 0, PLANE.height);
+    const x = clamp(px(frame.bpp), PLANE.left, PLANE.width - PLANE.right);
+    const y = clamp(py(frame.psnr), PLANE.top, PLANE.height - PLANE.bottom);
     marker.append(h("path", { class: "nct-drop", d: `M${x} ${PLANE.height - PLANE.bottom}V${y}H${PLANE.left}` }));
     if (rival && rival.bpp <= axes.x[1] && rival.psnr >= axes.y[0] && rival.psnr <= axes.y[1]) {
       const look = { cx: px(rival.bpp), cy: py(rival.psnr), r: 5, stroke: COLOURS[rivalName], class: "nct-rival" };
@@ -547,7 +547,8 @@ function render({ model, el }) {
 
   const showFrame = newest(async (frame) => {
     if (!frame?.pixels) return;
-    if (model.get("scene") !== scene) showScene();
+    const opened = model.get("scene") !== scene;
+    if (opened) showScene();
     const name = model.get("other");
     const rival = frame.rivals[name];
     const { layers } = pictures;
@@ -558,10 +559,11 @@ function render({ model, el }) {
     shown = { ...frame, psnr: frame.psnr ?? Infinity };
     clearTimeout(waiting);
     complain(model.get("error"));
-    write();
+    if (opened) showCurves();
+    else write();
     drawPictures();
-    root.dataset.frame = frame.serial; // for tests and the latency benchmark: what the screen shows
-    root.dataset.lam = frame.lam;
+    root.dataset.lam = frame.lam; // for tests and the latency benchmark: what the screen shows
+    root.dataset.frame = frame.serial;
   });
 
   function drawPictures() {
@@ -581,9 +583,9 @@ function render({ model, el }) {
   function showCurves() {
     const curves = model.get("curves");
     const pending = !["codec", "jpeg", "webp"].every((name) => curves[name]?.length);
-    plane.drawCurves(curves, pending);
+    plane.drawCurves(curves, pending, shown);
     status.textContent = pending ? "Curves are being measured on this photo…" : "All curves are measured on this photo.";
-    if (shown) write();
+    write();
   }
 
   const refresh = () => showFrame(frameNow());

@@ -118,5 +118,5 @@ def fit(image):
     small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3))
     return small, (
         f"{width} × {height} pixels, scaled down to {size[0]} × {size[1]} for the explorer; "
-        "`nctutorial compress` on the command line codes every pixel."
+        "the command “nctutorial compress” codes every pixel."
     )
