@@ -87,18 +87,13 @@ def _benchmark(args) -> None:
 
 
 def _train(args) -> None:
-    train(args.folder, args.out, **{name: getattr(args, name) for name in TRAINING}, start=args.start)
+    train(args.folder, args.out, start=args.start, **{name: getattr(args, name) for name in _numbers()})
 
 
-TRAINING = {  # train's parameters: the least value, and what it is
-    "steps": (0, "steps of the first phase, in which everything learns"),
-    "decoder_steps": (0, "steps of the second phase, in which the decoder alone learns"),
-    "batch": (1, "crops a step"),
-    "lr": (0.0, "the peak of the learning rate"),
-    "seed": (0, "of all random choices"),
-    "rounding_cost": (0.0, "bits that an error of one step squared is worth; sets the deadzone"),
-    "every": (1, "steps from one checkpoint to the next"),
-}
+def _numbers() -> dict[str, int | float]:
+    """The numbers that training takes, and their defaults."""
+    parameters = inspect.signature(train).parameters
+    return {name: p.default for name, p in parameters.items() if isinstance(p.default, int | float)}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,12 +128,13 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--model", default="factorized", help="weights that `train` wrote, default the bundled ones")
 
     added = command(_train, "train", "Train the codec on a folder of photos; interrupted, the same call goes on.")
+    added.epilog, added.formatter_class = inspect.getdoc(train), argparse.RawDescriptionHelpFormatter
     added.add_argument("folder", metavar="FOLDER")
     added.add_argument("--out", metavar="FILE", type=_output(".safetensors"), required=True)
-    for name, (least, help) in TRAINING.items():
-        default = inspect.signature(train).parameters[name].default
-        option = "--" + name.replace("_", "-")
-        added.add_argument(option, type=_at_least(least), default=default, help=help + ", default %(default)s")
+    for name, default in _numbers().items():
+        least = type(default)(name in ("batch", "every"))
+        option, help = "--" + name.replace("_", "-"), "default %(default)s"
+        added.add_argument(option, metavar="N", type=_at_least(least), default=default, help=help)
     added.add_argument("--start", metavar="WEIGHTS", help="weights to begin with, default the PCA of patches")
     return parser
 
@@ -157,7 +153,7 @@ def main(argv: list[str] | None = None) -> int:
     except MemoryError:
         message = "there is not enough memory for a picture of this size"
     except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        message = ": ".join(str(part) for part in (error.filename, error.strerror) if part) or str(error)
     except ValueError as error:  # ImageError, BitstreamError and a model that does not fit
         message = str(error)
     else:

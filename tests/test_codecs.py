@@ -125,23 +125,39 @@ def test_bfloat16_training_is_close_to_float32(small):
         assert not torch.equal(codec.analyze_tensor(x), y)
 
 
-def test_estimated_bits_are_the_cross_entropy(small):
-    torch.manual_seed(0)
-    gain = torch.tensor([0.3, 1.5])[:, None, None, None].expand(2, 24, 1, 1)
-    v = 3 * torch.randn(2, 24, 2, 3)
+@pytest.mark.parametrize("index", [0, 1024, LAM_STEPS])  # nodes of the grid; training takes the nearest
+def test_training_sees_the_symbols_that_are_coded(small, index):
+    image, lam = smooth_noise(48, 32), codecs.lam_at(index)
+    symbols = small.quantize(small.analyze(image), lam)
     with torch.no_grad():
-        found = small.estimated_bits(v, gain)
+        found, _ = small(data.to_tensor(image), torch.tensor([lam]))
+    np.testing.assert_array_equal(data.to_uint8(found), small.reconstruct(symbols))
+
+
+@pytest.mark.parametrize("index", [0, 2048, LAM_STEPS])
+def test_estimated_bits_of_symbols_are_those_of_the_tables(small, index):
+    image, lam = smooth_noise(96, 80), torch.tensor([codecs.lam_at(index)])
+    symbols = small.quantize(small.analyze(image), lam.item())
+    with torch.no_grad():
+        _, gain, deadzone = small.scaled_latent(data.to_tensor(image), lam)
+        values = torch.from_numpy(symbols.values).view(1, 24, 6, 5).float()
+        found = small.estimated_bits(values, gain, deadzone).item()
+    assert found == pytest.approx(small.bits(symbols).sum(), rel=0.002)
+
+
+def test_noisy_bits_average_the_bits_of_an_interval(small):
+    # -log2 of the mass of what shrinks to (t - 1/2, t + 1/2), at one t by hand, in float64.
     prior = type(small.prior)(24).double()
     prior.load_state_dict({k: p.double() for k, p in small.prior.state_dict().items()})
-
-    def cumulative(y):  # y: (24, N)
-        with torch.no_grad():
-            return torch.sigmoid(prior.logits(y[:, None].double()))[:, 0]
-
-    for b in range(2):
-        y, half = (v[b] / gain[b]).flatten(1), 0.5 / gain[b].flatten(1)
-        expected = -torch.log2(cumulative(y + half) - cumulative(y - half)).sum()
-        assert found[b].item() == pytest.approx(expected.item(), rel=1e-4)
+    t, gain, deadzone = torch.tensor([0.2, -1.4]), torch.tensor([0.3, 1.5]), torch.tensor([0.25, 0.1])
+    with torch.no_grad():
+        shape = (2, 24, 1, 1)
+        found = small.estimated_bits(*(v[:, None, None, None].expand(shape) for v in (t, gain, deadzone)))
+        # 0.2 -+ 1/2 = -0.3, 0.7 come from v = -0.55, 0.95; -1.4 -+ 1/2 = -1.9, -0.9 from -2.0, -1.0
+        for b, (low, high) in enumerate([(-0.55 / 0.3, 0.95 / 0.3), (-2.0 / 1.5, -1.0 / 1.5)]):
+            ends = torch.tensor([low, high], dtype=torch.float64).expand(24, 1, 2)
+            mass = torch.sigmoid(prior.logits(ends)).diff()
+            assert found[b].item() == pytest.approx(-torch.log2(mass).sum().item(), rel=1e-4)
 
 
 def test_gains_are_piecewise_linear_in_log_lam(small):
@@ -171,7 +187,7 @@ def test_deadzone_is_where_both_symbols_cost_the_same(small):
         tables = small._tables(index)
         for c, counts in enumerate(tables.counts):
             at_0 = -int(tables.low[c])
-            if 0 < at_0 < len(counts) - 2 and 0 < deadzone[c] < 115:
+            if 0 < at_0 < len(counts) - 2 and 0 < deadzone[c] < 115:  # neither at its limit
                 bits = np.log2(counts.sum()) - np.log2(counts)
                 d = deadzone[c] / 256
                 around = -np.log2((2.0 ** -bits[at_0 - 1] + 2.0 ** -bits[at_0 + 1]) / 2)

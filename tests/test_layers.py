@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 import torch
 
-from nctutorial.layers import GDN, ResidualBlock, UpConv, add_noise, conv, ste_round
+from nctutorial.layers import GDN, ResidualBlock, UpConv, add_noise, conv, shrink, ste_round
 
 
 @pytest.mark.parametrize("inverse", [False, True])
@@ -86,3 +86,13 @@ def test_straight_through_rounds_forward_and_is_the_identity_backward():
     np.testing.assert_allclose(rounded.detach().numpy(), np.rint(v.detach().numpy()), atol=1e-6)
     (rounded * torch.arange(67)).sum().backward()
     assert torch.equal(v.grad, torch.arange(67.0))
+
+
+def test_shrunk_and_rounded_is_the_quantizer_with_a_deadzone():
+    v, deadzone = torch.linspace(-4, 4, 1601, dtype=torch.float64) + 1e-4, torch.tensor(0.2, dtype=torch.float64)
+    expected = np.zeros(1601)
+    for k in range(1, 5):  # symbol k begins at k - 1/2 + 0.2
+        expected[v.numpy() >= k - 0.3] = k
+        expected[v.numpy() <= -(k - 0.3)] = -k
+    np.testing.assert_array_equal(shrink(v, deadzone).round().numpy(), expected)
+    assert torch.equal(shrink(v, torch.zeros(())), v)

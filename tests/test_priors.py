@@ -96,6 +96,16 @@ def test_likelihood_is_the_density_of_the_noisy_latent():
             assert found[c].item() == pytest.approx(mass, rel=1e-6)
 
 
+def test_mass_is_a_difference_of_cumulatives():
+    prior = random_prior()
+    low, high = np.array([-7.0, -0.2, 3.0]), np.array([-6.5, 4.0, 3.001])
+    with torch.no_grad():
+        found = prior.mass(*(torch.from_numpy(y).expand(4, 1, -1) for y in (low, high)))
+    for c in range(4):
+        expected = balle_2018(prior, c, high) - balle_2018(prior, c, low)
+        np.testing.assert_allclose(found[c, 0].numpy(), np.maximum(expected, 1e-9), rtol=1e-8)
+
+
 def test_likelihoods_of_all_integers_sum_to_1():
     prior = random_prior()
     k = torch.arange(-2000.0, 2001, dtype=torch.float64)

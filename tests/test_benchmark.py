@@ -1,0 +1,170 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_codec import small_codec, smooth_noise
+
+from nctutorial import benchmark, bitstream, codecs, data, metrics
+from nctutorial.benchmark import COLUMNS, KODAK, LAMS
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for i, shape in enumerate([(40, 60), (33, 17)]):
+        data.save_image(tmp_path / f"photo{i}.png", smooth_noise(*shape))
+    (tmp_path / "CREDITS.txt").write_text("by nobody")
+    (tmp_path / "folder.png").mkdir()
+    return tmp_path
+
+
+def test_rows_are_the_facts_of_the_files():
+    codec, image = small_codec(), smooth_noise(40, 61)
+    rows = benchmark.measure(codec, image, [0.002, 0.05])
+    for row, lam in zip(rows, [0.002, 0.05], strict=True):
+        coded = codec.code(codec.analyze(image), lam)
+        error = np.mean((image.astype(float) - coded.image) ** 2)
+        assert row["lam"] == coded.lam
+        assert row["bytes"] == len(coded.data)
+        assert row["bpp"] == 8 * len(coded.data) / (40 * 61)
+        assert row["estimated_bpp"] == pytest.approx(coded.bits.sum() / (40 * 61))
+        assert row["psnr"] == pytest.approx(10 * np.log10(255**2 / error))
+        assert row["ms_ssim"] == metrics.ms_ssim(image, coded.image)
+        assert all(row[name] > 0 for name in benchmark.SECONDS)
+        assert {"image", *row} == set(COLUMNS)
+
+
+def test_the_default_lams_span_the_range():
+    assert len(LAMS) == 9
+    np.testing.assert_allclose(LAMS[1:] / np.array(LAMS[:-1]), 60 ** (1 / 8))
+    assert [codecs.lam_index(lam) for lam in (LAMS[0], LAMS[-1])] == [0, 4096]
+
+
+def test_wrong_decoding_is_noticed(monkeypatch):
+    codec = small_codec()
+    decode = codec.decode
+
+    def wrong(stream):
+        symbols = decode(stream)
+        symbols.values[0, 0] += 1
+        return symbols
+
+    monkeypatch.setattr(codec, "decode", wrong)
+    with pytest.raises(AssertionError, match="decode to other symbols"):
+        benchmark.measure(codec, smooth_noise(20, 20), [0.01])
+
+
+def test_a_folder_and_its_csv(folder, tmp_path):
+    out = tmp_path / "rows.csv"
+    rows = benchmark.measure_folder(small_codec(), folder, [0.001, 0.01], out)
+    assert [(row["image"], codecs.lam_index(row["lam"])) for row in rows] == [
+        (f"photo{i}.png", codecs.lam_index(lam)) for i in range(2) for lam in (0.001, 0.01)
+    ]
+    with open(out, newline="") as file:
+        read = list(csv.DictReader(file))
+    assert list(read[0]) == list(COLUMNS)
+    for row, text in zip(rows, read, strict=True):
+        assert text["image"] == row["image"] and int(text["bytes"]) == row["bytes"]
+        for name in COLUMNS[3:]:
+            assert float(text[name]) == pytest.approx(row[name], rel=1e-5)
+
+
+def test_the_csv_is_whole_after_each_picture(folder, tmp_path):
+    (folder / "zzz.png").write_bytes(b"broken")
+    with pytest.raises(data.ImageError, match="zzz.png"):
+        benchmark.measure_folder(small_codec(), folder, [0.01], tmp_path / "rows.csv")
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 2
+
+
+def test_folders_without_pictures(tmp_path):
+    with pytest.raises(data.ImageError, match="holds no pictures"):
+        benchmark.pictures(tmp_path)
+    with pytest.raises(data.ImageError, match="is not a folder"):
+        benchmark.pictures(tmp_path / "nowhere")
+
+
+def row(image="a.png", lam=0.01, **values):
+    return {"image": image, "lam": lam} | {name: 1.0 for name in COLUMNS[2:]} | values
+
+
+def test_table_is_of_means():
+    rows = [
+        row(bpp=0.5, psnr=30.0, ms_ssim=0.9, analysis=0.01, encoding=0.002, decoding=0.003, synthesis=0.02),
+        row("b.png", bpp=0.75, psnr=32.0, ms_ssim=0.91, analysis=0.03, encoding=0.004, decoding=0.005, synthesis=0.04),
+        row(lam=0.001, bpp=0.125),
+    ]
+    lines = benchmark.table(rows).splitlines()
+    assert len(lines) == 2 + 2  # λ in rising order
+    assert lines[2].split()[:2] == ["0.00100", "0.1250"]
+    assert lines[3].split() == "0.01000 0.6250 1.0000 31.00 0.9050 20 3 4 30".split()
+    assert lines[1].split() == "lambda bpp estimated PSNR MS-SSIM network coder coder network".split()
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """{image: [(bpp, psnr), ...]} of hevc444_x265, from the table."""
+    points = {}
+    with open(data.DATA / "reference" / "kodak_classical.csv", newline="") as file:
+        for line in csv.DictReader(file):
+            if line["codec"] == "hevc444_x265":
+                points.setdefault("kodim" + line["image"], []).append((float(line["bpp"]), float(line["psnr"])))
+    return points
+
+
+def test_bd_rates_per_image_then_averaged(reference):
+    # Image i costs i % more than HEVC at every quality: the mean of 1 to 24 is 12.5.
+    rows = [
+        row(f"{image}.png", bpp=bpp * (1 + i / 100), psnr=psnr)
+        for i, image in enumerate(KODAK, 1)
+        for bpp, psnr in reference[image]
+    ]
+    rows.append(row("holiday.png"))
+    rates = benchmark.bd_rates(rows)
+    assert list(rates) == ["hevc444_x265", "jpeg420"]
+    assert rates["hevc444_x265"] == pytest.approx(12.5, abs=1e-6)
+    assert -60 < rates["jpeg420"] < -40  # HEVC needs little more than 40 % of JPEG's bits
+    line = benchmark.bd_line(rates)
+    assert line.startswith("BD-rate on Kodak: +12.5 % against hevc444_x265, -") and "\n" not in line
+    assert "measured bytes" in line and "PCHIP" in line and "mean of 24 images" in line
+
+
+def test_no_bd_rates_without_all_of_kodak(reference):
+    rows = [row(f"{image}.png", bpp=bpp, psnr=psnr) for image in KODAK[:-1] for bpp, psnr in reference[image]]
+    assert benchmark.bd_rates(rows) is None
+    assert benchmark.bd_rates([]) is None
+
+
+def test_speed_is_the_median_after_a_warm_up(monkeypatch):
+    seconds = iter([100.0, 1.0, 5.0, 2.0])
+
+    def measure(codec, image, lams):
+        return [dict.fromkeys(benchmark.SECONDS, next(seconds))]
+
+    monkeypatch.setattr(benchmark, "measure", measure)
+    assert benchmark.speed(None, None, runs=3) == dict.fromkeys(benchmark.SECONDS, 2.0)
+
+
+def test_speed_table(monkeypatch):
+    figures = {"analysis": 0.03, "encoding": 0.004, "decoding": 0.006, "synthesis": 0.02}
+    monkeypatch.setattr(benchmark, "speed", lambda *arguments: figures)
+    lines = benchmark.speed_table(None, np.zeros((512, 768, 3), np.uint8)).splitlines()
+    assert lines[0].startswith("768 x 512 pixels, lambda 0.01, 1 threads, median of 9")
+    assert lines[2].split() == ["compress", "30.0", "4.0", "34.0"]
+    assert lines[3].split() == ["decompress", "20.0", "6.0", "26.0"]
+
+
+def test_speed_for_real():
+    assert all(seconds > 0 for seconds in benchmark.speed(small_codec(), smooth_noise(20, 20), runs=2).values())
+
+
+def test_measured_includes_the_header():
+    (measured,) = benchmark.measure(small_codec(), np.zeros((16, 16, 3), np.uint8), [0.001])
+    assert measured["bytes"] >= bitstream.HEADER_BYTES
+    assert measured["bpp"] - measured["estimated_bpp"] >= 8 * bitstream.HEADER_BYTES / 256
+
+
+def test_kodak_rows_against_kodak(kodak):
+    """Where Kodak is at hand: two images, and the names under which the table knows them."""
+    assert tuple(Path(path).stem for path in kodak) == KODAK
+    (measured,) = benchmark.measure(small_codec(), data.load_image(kodak[0])[:64, :64], [0.01])
+    assert measured["bytes"] > 0
