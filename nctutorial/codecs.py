@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from . import bitstream
 from .bitstream import BitstreamError
 from .data import WEIGHTS, pad_to_multiple, to_tensor, to_uint8
-from .layers import GDN, ResidualBlock, UpConv, add_noise, conv, shrink
+from .layers import GDN, ResidualBlock, UpConv, add_noise, conv, shrink, ste_round
 from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
 
 LAM_MIN, LAM_MAX = 0.001, 0.06
@@ -161,8 +161,7 @@ class FactorizedCodec(nn.Module):
         """
         v, gain, deadzone = self.scaled_latent(x, lam)
         shrunk = shrink(v, deadzone)
-        symbols = v + (shrunk.round() - v).detach()
-        x_hat = self.synthesize_tensor(symbols * self._at_lam(self.log_inverse_gain, lam))
+        x_hat = self.synthesize_tensor(ste_round(shrunk) * self._at_lam(self.log_inverse_gain, lam))
         return x_hat, self.estimated_bits(add_noise(shrunk), gain, deadzone)
 
     def scaled_latent(self, x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor, Tensor]:

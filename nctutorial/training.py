@@ -35,7 +35,7 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
-                    continue  # the encoder, in the second phase
+                    continue  # the encoder, in the first steps
                 buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 buffer.lerp_(p.grad, 1 - group["momentum"])
                 update = p.grad.lerp(buffer, group["momentum"]).flatten(1)
@@ -131,8 +131,13 @@ def optimizers(codec: FactorizedCodec, lr: float) -> list[torch.optim.Optimizer]
     outer = [*codec.linear_analysis.parameters(), *codec.linear_synthesis.parameters(), *last]
     known = {id(p) for p in outer}
     inner = [p for p in (*codec.analysis.parameters(), *codec.synthesis.parameters()) if id(p) not in known]
-    rest = [p for p in inner if p.dim() < 4] + [*codec.prior.parameters(), codec.log_gain, codec.log_inverse_gain]
-    adam = torch.optim.Adam([{"params": rest, "lr": lr}, {"params": outer, "lr": lr / 20}], betas=(0.9, 0.98))
+    rest = [p for p in inner if p.dim() < 4] + [codec.log_gain, codec.log_inverse_gain]
+    groups = [
+        {"params": rest, "lr": lr},
+        {"params": outer, "lr": lr / 20},
+        {"params": [*codec.prior.parameters()], "lr": 2 * lr},
+    ]
+    adam = torch.optim.Adam(groups, betas=(0.9, 0.98))
     found = [Muon([p for p in inner if p.dim() == 4], lr), adam]
     for optimizer in found:
         for group in optimizer.param_groups:
@@ -201,6 +206,7 @@ def train(
     folder: Path | str,
     out: Path | str,
     steps: int = 40_000,
+    decoder_steps: int = 5_000,
     batch: int = 8,
     lr: float = 2e-3,
     seed: int = 0,
@@ -213,8 +219,9 @@ def train(
     A checkpoint is kept beside `out` every `every` steps; the same call goes on from it and ends with the same
     weights. `out` with the suffix .csv logs the relaxed loss and the validation. λ is drawn log-uniform for each
     crop; the loss is weighted by λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. The learning rate is
-    constant and falls linearly to 0 over the last third. start: weights to begin with, instead of
-    the PCA of patches. Raises ImageError if the folder holds no photo of at least 128 x 128 pixels.
+    constant and falls linearly to 0 over the last third. In the first `decoder_steps` of the `steps` only the prior
+    and the decoder learn, behind the encoder that training starts with. start: weights to begin with, instead of the
+    PCA of patches. Raises ImageError if the folder holds no photo of at least 128 x 128 pixels.
     """
     out = Path(out)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -231,6 +238,9 @@ def train(
     mean_loss = math.nan
     with open(log, "a" if first else "w", newline="") as file:
         for step in (bar := tqdm(range(first, steps), initial=first, total=steps)):
+            for part in (codec.analysis, codec.linear_analysis):
+                part.requires_grad_(step >= decoder_steps)
+            codec.log_gain.requires_grad_(step >= decoder_steps)
             if step % 100 == 0:
                 codec.update_deadzone(rounding_cost, rounds=3)
             scale = min(1, (step + 1) / 100, 3 * (1 - step / steps))
