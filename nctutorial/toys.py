@@ -176,3 +176,25 @@ def fit(parameters, loss, crops: Tensor, steps: int, batch: int = 16, lr: float 
         if every is not None:
             every(step)
     return history
+
+
+# ---- chapter 04: a step of its own for each channel
+
+
+class Codec(Autoencoder):
+    """The autoencoder with a gain per latent channel: the inverse of a quantizer's step, and learned like the rest.
+
+    encode: x -> y, with noise or rounding of unit size to follow; decode: y_tilde or y_hat -> x_hat. The gains are
+    1 at the start.
+    """
+
+    def __init__(self, latent: int = 32, hidden: int = 48):
+        super().__init__(latent, hidden)
+        self.log_gain = nn.Parameter(torch.zeros(latent, 1, 1))
+        self.log_inverse_gain = nn.Parameter(torch.zeros(latent, 1, 1))
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.analysis(x) * self.log_gain.exp()
+
+    def decode(self, y: Tensor) -> Tensor:
+        return self.synthesis(y * self.log_inverse_gain.exp())
