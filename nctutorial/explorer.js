@@ -319,7 +319,6 @@ function createPictures() {
 
   function keys(target, act) {
     target.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // JupyterLab has other uses for these keys
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (!act(event.key, step, event.shiftKey)) return;
       event.preventDefault();
@@ -338,7 +337,6 @@ function createPictures() {
     return true;
   });
   zoom.addEventListener("change", update);
-  zoom.addEventListener("keydown", (event) => event.stopPropagation());
 
   return { node, tools, state, layers, resize, name, draw, update };
 }
@@ -415,7 +413,6 @@ function createControls(model, live) {
       h("div", { class: "nct-ends", id: `${id}-help` }, h("span", {}, "← smaller file"), h("span", {}, "better picture →"))));
 
   slider.addEventListener("keydown", (event) => {
-    event.stopPropagation(); // JupyterLab has other uses for these keys
     const page = steps / 8;
     const fine = event.shiftKey && live ? 1 / 8 : 1;
     const move = { ArrowRight: fine, ArrowUp: fine, ArrowLeft: -fine, ArrowDown: -fine, PageUp: page, PageDown: -page,
@@ -463,10 +460,10 @@ function createPhotoChoice(model, complain, opening) {
   }
 
   select.addEventListener("change", () => {
+    opening(select.selectedOptions[0].textContent);
     model.set("photo", select.value);
     model.save_changes();
   });
-  select.addEventListener("keydown", (event) => event.stopPropagation());
   file.addEventListener("change", () => {
     if (file.files.length) send(file.files[0]);
     file.value = ""; // so that the same file can be chosen again
@@ -485,6 +482,7 @@ function render({ model, el }) {
   const choice = createPhotoChoice(model, complain, (name) => {
     complain("");
     note.textContent = `Opening ${name}…`;
+    expectAnswer();
   });
   const pictures = createPictures();
   const readout = createReadout();
@@ -592,7 +590,7 @@ function render({ model, el }) {
 
   function expectAnswer() {
     clearTimeout(waiting);
-    waiting = setTimeout(() => complain("No answer from the kernel yet: it is busy, or this page has none."), 5000);
+    waiting = setTimeout(() => complain("No answer from the kernel yet: it is busy, or this page has none."), 8000);
   }
 
   controls.slider.addEventListener("input", () => {
@@ -612,7 +610,10 @@ function render({ model, el }) {
     legend.hidden = !bitsOn.checked;
     drawPictures();
   });
-  for (const node of [compare, bitsOn]) node.addEventListener("keydown", (event) => event.stopPropagation());
+
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); // JupyterLab has other uses for plain keys
+  });
 
   function showLamFromModel() {
     const lam = model.get("lam");
@@ -632,6 +633,7 @@ function render({ model, el }) {
       if (!live) refresh();
     },
     "change:error": () => {
+      clearTimeout(waiting);
       complain(model.get("error"));
       note.textContent = model.get("scene").note ?? "";
     },

@@ -9,6 +9,10 @@ import asyncio
 import base64
 import io
 import json
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anywidget
@@ -23,6 +27,19 @@ from .study import GRID, RIVALS, Study, fit
 
 HERE = Path(__file__).parent
 REST = 0.2  # seconds without a move after which the slower figures are computed
+
+
+def _step_aside():
+    if sys.platform == "linux":  # elsewhere niceness belongs to the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+# One thread for all explorers, so that what a move has overtaken cannot pile up and slow the next move.
+BACKGROUND = ThreadPoolExecutor(1, "explorer", initializer=_step_aside)
+
+
+def _behind(work, *args):
+    return asyncio.get_running_loop().run_in_executor(BACKGROUND, work, *args)
 
 
 class LambdaExplorer(anywidget.AnyWidget):
@@ -101,12 +118,14 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     def _move(self, _=None):
         """Code at the new λ and show it. ipywidgets keeps only the newest position that waits for us."""
-        if self._study is None:
+        if self._study is None:  # asleep
             return self._open()
         self._code()
         self._show()
 
     def _show(self, _=None):
+        if self._study is None:
+            return self._open()
         self._send_frame()
         self._when_resting()
 
@@ -135,8 +154,9 @@ class LambdaExplorer(anywidget.AnyWidget):
                 await self._measure(self.other, quality)
             if study.rival(self.other, n_bytes) != self.frame["rivals"][self.other]:
                 self._send_frame()
-        similarity = await asyncio.to_thread(study.similarity, self._coded, self.frame["rivals"])
-        self.detail = {"serial": self._serial} | similarity
+        self.detail = {"serial": self._serial, "own": await _behind(study.similarity, self._coded.image)}
+        for name, rival in self.frame["rivals"].items():
+            self.detail = self.detail | {name: await _behind(study.similarity, rival["file"], name)}
         for name, settings in GRID.items():
             for setting in settings:
                 await self._measure(name, setting)
@@ -152,7 +172,7 @@ class LambdaExplorer(anywidget.AnyWidget):
             self._study.measure(name, setting)
             await asyncio.sleep(0.01)  # lets a newer position in
         else:
-            await asyncio.to_thread(self._study.measure, name, setting)
+            await _behind(self._study.measure, name, setting)
 
     def _send_curves(self):
         self.curves = {name: self._study.curve(name) for name in GRID}
@@ -237,7 +257,8 @@ def precompute(photo="red_panda", n=33, lam=0.01, codec=None):
             while (quality := study.between(name, len(coded.data))) is not None:
                 study.measure(name, quality)
         still = study.figures(coded, RIVALS)
-        still["detail"] = study.similarity(coded, still["rivals"])
+        rivals = {name: study.similarity(rival["file"], name) for name, rival in still["rivals"].items()}
+        still["detail"] = {"own": study.similarity(coded.image)} | rivals
         stills.append(
             still
             | {

@@ -68,11 +68,9 @@ class Study:
             "rivals": {name: self.rival(name, len(coded.data)) for name in rivals},
         }
 
-    def similarity(self, coded, rivals):
-        """MS-SSIM of the coded frame ("own") and of the files in `rivals`, by their names. 0.1 s each and more."""
-        pictures = {"own": coded.image}
-        pictures |= {name: classical.decode(name, rival["file"]) for name, rival in rivals.items() if rival}
-        return {name: metrics.ms_ssim(self.image, picture) for name, picture in pictures.items()}
+    def similarity(self, picture, name=None):
+        """MS-SSIM of `picture`, an image or a file made by the codec `name`. Takes 0.1 s and more."""
+        return metrics.ms_ssim(self.image, classical.decode(name, picture) if name else picture)
 
     def curve(self, name):
         """[[bpp, PSNR], ...] by rising rate, of those points in GRID that have been measured."""
