@@ -518,7 +518,9 @@ function render({ model, el }) {
 
   function rivalOf(frame) {
     const name = model.get("other");
-    if (name !== "original") return frame.rivals[name] && { ...frame.rivals[name], ms_ssim: detailOf(frame)[name] };
+    const rival = frame.rivals[name];
+    if (rival) return { ...rival, psnr: rival.psnr ?? Infinity, ms_ssim: detailOf(frame)[name] };
+    if (name !== "original") return null; // not measured yet
     return { bytes: 3 * scene.width * scene.height, bpp: 24, psnr: Infinity, ms_ssim: 1 };
   }
 

@@ -63,7 +63,7 @@ class Study:
             "bpp": bpp,
             "estimated": float(coded.bits.sum()) / (self.image.shape[0] * self.image.shape[1]),
             "mse": mse,
-            "psnr": 10 * math.log10(255**2 / mse) if mse else None,
+            "psnr": 10 * math.log10(255**2 / mse) if mse else None,  # JSON has no infinity
             "bits": np.asarray(coded.bits, np.float32).tobytes(),
             "rivals": {name: self.rival(name, len(coded.data)) for name in rivals},
         }
@@ -90,7 +90,7 @@ class Study:
             "quality": quality,
             "bytes": n,
             "bpp": metrics.bpp(n, self.image),
-            "psnr": psnr,
+            "psnr": psnr if math.isfinite(psnr) else None,
             "file": self.files[name][quality],
         }
 

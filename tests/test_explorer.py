@@ -245,6 +245,17 @@ def test_upload_of_any_size(widget, shape):
     assert widget.frame["rivals"]["jpeg"]["bytes"] > 0
 
 
+def test_a_flat_picture_is_coded_exactly_and_still_travels_as_json():
+    widget = LambdaExplorer(np.full((64, 80, 3), 128, np.uint8), codec=DctCodec())
+    widget.set_state({"other": "jpeg"})
+    assert widget.frame["psnr"] is None and widget.frame["mse"] == 0
+    assert widget.frame["rivals"]["jpeg"]["psnr"] is None and widget.detail["jpeg"] == 1
+    for trait in (widget.frame, widget.detail, widget.curves):
+        json.dumps(trait, allow_nan=False, default=lambda file: len(file))
+    assert widget._repr_mimebundle_()[0]["image/png"]
+    widget.close()
+
+
 def test_a_large_photo_is_scaled_down_and_the_page_says_so(quick):
     image = np.zeros((3000, 4000, 3), np.uint8)
     image[:, 2000:] = 200
