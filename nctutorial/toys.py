@@ -45,38 +45,33 @@ def block_idct(blocks: np.ndarray) -> np.ndarray:
 def encode_static(symbols: np.ndarray) -> bytes:
     """Range-code each row under its own histogram; the histograms, deflated, come first in the bytes.
 
-    symbols: (C, N) int. Bytes: C and the size of the tables, two uint32; the tables; the range coder's words.
+    symbols: (C, N) int, C and N at least 1. Bytes, little-endian: C, the lowest symbol and the size of the tables,
+    4 each; the tables; the range coder's words.
     """
-    coder, tables = constriction.stream.queue.RangeEncoder(), []
-    for row in symbols:
-        values, index, counts = np.unique(row, return_inverse=True, return_counts=True)
-        tables += [len(values), *np.diff(values, prepend=0), *counts]
-        if len(values) > 1:  # a row that never changes costs nothing beyond its table
-            model = constriction.stream.model.Categorical(counts.astype(np.float64), perfect=False)
-            coder.encode(index.astype(np.int32), model)
-    header = zlib.compress(np.array(tables, "<i4").tobytes(), 9)
-    return struct.pack("<II", len(symbols), len(header)) + header + coder.get_compressed().astype("<u4").tobytes()
+    low, count = int(symbols.min()), int(np.ptp(symbols)) + 1
+    tables = np.array([np.bincount(row - low, minlength=count) for row in symbols], "<i4")
+    coder = constriction.stream.queue.RangeEncoder()
+    for row, table in zip(symbols, tables, strict=True):
+        coder.encode((row - low).astype(np.int32), _model(table))
+    packed = zlib.compress(tables.tobytes(), 9)
+    return struct.pack("<IiI", len(tables), low, len(packed)) + packed + coder.get_compressed().astype("<u4").tobytes()
 
 
 def decode_static(data: bytes) -> np.ndarray:
     """The inverse of `encode_static`: (C, N) int32. Raises ValueError if the bytes are none of its making."""
     try:
-        rows, size = struct.unpack_from("<II", data)
-        tables = np.frombuffer(zlib.decompress(data[8 : 8 + size]), "<i4")
-        coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data[8 + size :], "<u4").astype(np.uint32))
+        rows, low, size = struct.unpack_from("<IiI", data)
+        tables = np.frombuffer(zlib.decompress(data[12 : 12 + size]), "<i4").reshape(rows, -1)
+        words = np.frombuffer(data[12 + size :], "<u4").astype(np.uint32)
     except (struct.error, zlib.error, ValueError):
         raise ValueError("these bytes were not written by encode_static, or they were altered") from None
-    symbols = []
-    for _ in range(rows):
-        k = tables[0]
-        values, counts, tables = tables[1 : 1 + k].cumsum(), tables[1 + k : 1 + 2 * k], tables[1 + 2 * k :]
-        if k > 1:
-            model = constriction.stream.model.Categorical(counts.astype(np.float64), perfect=False)
-            index = coder.decode(model, int(counts.sum()))
-        else:
-            index = np.zeros(counts.sum(), np.int32)
-        symbols.append(values[index])
-    return np.array(symbols, np.int32)
+    coder = constriction.stream.queue.RangeDecoder(words)
+    return np.array([coder.decode(_model(table), int(table.sum())) + low for table in tables], np.int32)
+
+
+def _model(table: np.ndarray):
+    padded = np.append(table, 0)  # the library wants two symbols or more; those that never occur cost next to nothing
+    return constriction.stream.model.Categorical(padded.astype(np.float64), perfect=False)
 
 
 # ---- chapter 01: training data, an autoencoder, a loop
