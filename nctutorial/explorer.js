@@ -146,7 +146,7 @@ function createPlane() {
       h("text", { transform: `translate(12 ${(y0 + y1) / 2}) rotate(-90)`, "text-anchor": "middle" }, "PSNR (dB)"),
     );
     const box = { x: x0, y: y1, width: x1 - x0, height: y0 - y1 };
-    const clip = h("svg", { ...box, viewBox: Object.values(box).join(" ") }); // a nested svg clips what it holds
+    const clip = h("svg", { ...box, viewBox: Object.values(box).join(" "), "aria-hidden": "true" }); // a nested svg clips what it holds
     background.append(clip);
     ["codec", "webp", "jpeg"].forEach((name, row) => {
       const points = curves[name] ?? [];
@@ -406,7 +406,7 @@ function createControls(model, live) {
     tick.style.left = `${(100 * at(lam)) / steps}%`;
     ticks.append(tick);
   }
-  const value = h("output", { class: "nct-lam", for: id });
+  const value = h("span", { class: "nct-lam" });
   const node = h("div", { class: "nct-slider" },
     h("label", { for: id }, h("i", {}, "λ")), value,
     h("div", { class: "nct-track" }, slider, ticks,

@@ -193,3 +193,8 @@ def test_stand_alone_file(page, tmp_path):
     explorer.wait_until("(root) => root.querySelector('.nct-tag').textContent.startsWith('WebP, quality')")
     assert 0.5 < explorer.value("ms_ssim") < 1
     assert explorer.root.locator("input[type=file]").count() == 0  # nobody could open it
+    spoken = explorer.root.locator("output, [role=status], [aria-live]")
+    assert spoken.count() == 1  # one voice, for screen readers, once the slider rests
+    explorer.slider.focus()
+    explorer.wait_for_change(lambda: explorer.slider.press("Home"))
+    spoken.filter(has_text="λ 0.00100: ").wait_for(state="attached")
