@@ -27,8 +27,9 @@ help:
 lab: .venv/ready-lab
 	$(BIN)/jupyter lab --LabApp.news_url=None $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) notebooks
 
+# The browser comes last: Playwright leaves an event loop running, which other tests must not find.
 test: lint
-	$(BIN)/python -m pytest $(NBVAL) --durations=10 tests $(wildcard notebooks)
+	$(BIN)/python -m pytest $(NBVAL) --durations=10 $(sort $(wildcard tests/test_*.py)) notebooks tests/browser
 
 lint: .venv/ready-test
 	$(BIN)/ruff check .
