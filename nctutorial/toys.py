@@ -114,7 +114,7 @@ class Residual(nn.Module):
 def dct_filters(count: int) -> Tensor:
     """The `count` smoothest patterns of an 8x8 block in colour: orthonormal, (count, 3, 8, 8), at most 192.
 
-    Each is a grey, green-magenta or blue-yellow mix of R, G and B times a pattern of the DCT; a colour pattern
+    Each is the grey, green-magenta or red-blue mix of R, G and B times a pattern of the DCT; a colour pattern
     counts as 2.5 times less smooth than the grey one, for photos vary that much less in it.
     """
     mixes = np.array([[1, 1, 1], [1, -2, 1], [1, 0, -1]]) / np.sqrt([[3], [6], [2]])

@@ -117,7 +117,9 @@ def test_pictures_to_compare(two):
     original = first.pixels()
     for name in ("jpeg", "webp"):
         first.root.get_by_role("combobox", name="Compare with").select_option(name)
-        first.wait_until("(root) => /quality \\d+/.test(root.querySelector('.nct-tag').textContent)")
+        first.wait_until(
+            "(root, name) => root.querySelector('.nct-tag').textContent.toLowerCase().startsWith(name)", name
+        )
         first.wait_until(CLOSE_IN_BYTES)
         first.wait_for_rest()
         assert first.pixels() != original
