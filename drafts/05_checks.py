@@ -66,5 +66,5 @@ def ex_5_3(quantile):
             expected = location + scale * math.log(p / (1 - p))
             found = float(quantile(cumulative, p))
             assert abs(found - expected) < 2e-6 + 1e-9 * abs(expected), (
-                f"the {p:g} quantile of a density around {location}, about {scale} wide, is {expected:.6f}, not {found:.6f}"
+                f"the {p:g} quantile of a density around {location}, {scale} wide, is {expected:.6f}, not {found:.6f}"
             )

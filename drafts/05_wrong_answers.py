@@ -54,13 +54,3 @@ def wrong_5_3_b(cumulative, probability):
         middle = (low + high) / 2
         low, high = (middle, high) if cumulative(middle) < probability else (low, middle)
     return high
-
-
-def wrong_5_3_c(cumulative, probability):
-    """Walks in steps."""
-    y = 0.0
-    while cumulative(y) < probability:
-        y += 1e-3
-    while cumulative(y) > probability:
-        y -= 1e-6
-    return y

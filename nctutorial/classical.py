@@ -19,7 +19,7 @@ PILLOW = {  # format and options; jpeg2000's are its irreversible 9/7 wavelet an
     "jpeg": ("JPEG", {"subsampling": "4:2:0", "optimize": True}),
     "jpeg2000": ("JPEG2000", {"irreversible": True, "mct": 1}),
     "webp": ("WEBP", {"method": 6}),
-    "avif": ("AVIF", {"speed": 6, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}}),
+    "avif": ("AVIF", {"speed": 6, "subsampling": "4:4:4", "max_threads": 1, "advanced": {"tune": "psnr"}}),
 }
 
 # Every setting that `at_bytes` may use, from the smallest file to the largest.
