@@ -153,16 +153,18 @@ class FactorizedCodec(nn.Module):
         part = (position - left)[:, None]
         return torch.exp(nodes[left] * (1 - part) + nodes[left + 1] * part)[:, :, None, None]
 
-    def forward(self, x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
-        """The codec in training: real symbols for the decoder, noise in place of rounding for the rate.
+    def forward(self, x: Tensor, lam: Tensor, deadzone: bool = False) -> tuple[Tensor, Tensor]:
+        """The codec in training: rounded latents for the decoder, noisy ones for the rate.
 
         x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,). The two stand-ins for the quantizer
-        are mixed as in Minnen and Singh 2020 (arXiv:2007.08739).
+        are mixed as in Minnen and Singh 2020 (arXiv:2007.08739). deadzone: round as files do, with wider bins around
+        zero; the encoder must not learn then, since its gradient would pull values out of the bin that stay in it.
         """
-        v, gain, deadzone = self.scaled_latent(x, lam)
-        shrunk = shrink(v, deadzone)
+        v, gain, dead = self.scaled_latent(x, lam)
+        dead = dead if deadzone else torch.zeros_like(dead)
+        shrunk = shrink(v, dead)
         x_hat = self.synthesize_tensor(ste_round(shrunk) * self._at_lam(self.log_inverse_gain, lam))
-        return x_hat, self.estimated_bits(add_noise(shrunk), gain, deadzone)
+        return x_hat, self.estimated_bits(add_noise(shrunk), gain, dead)
 
     def scaled_latent(self, x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """v = g y, the gain g and the deadzone in steps. x: (B, 3, H, W); lam: (B,). Gives 3 tensors."""

@@ -35,7 +35,7 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
-                    continue  # the encoder, in the first steps
+                    continue  # the encoder, in the last steps
                 buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 buffer.lerp_(p.grad, 1 - group["momentum"])
                 update = p.grad.lerp(buffer, group["momentum"]).flatten(1)
@@ -145,9 +145,9 @@ def optimizers(codec: FactorizedCodec, lr: float) -> list[torch.optim.Optimizer]
     return found
 
 
-def relaxed_loss(codec: FactorizedCodec, x: Tensor, lam: Tensor) -> Tensor:
-    """R + λD of each crop. x: (B, 3, H, W); lam: (B,). Returns (B,)."""
-    x_hat, bits = codec(x, lam)
+def relaxed_loss(codec: FactorizedCodec, x: Tensor, lam: Tensor, deadzone: bool = False) -> Tensor:
+    """R + λD of each crop. x: (B, 3, H, W); lam: (B,); deadzone: see FactorizedCodec.forward. Returns (B,)."""
+    x_hat, bits = codec(x, lam, deadzone)
     return bits / (x.shape[2] * x.shape[3]) + lam * 255**2 * (x_hat - x).square().mean((1, 2, 3))
 
 
@@ -218,10 +218,11 @@ def train(
 
     A checkpoint is kept beside `out` every `every` steps; the same call goes on from it and ends with the same
     weights. `out` with the suffix .csv logs the relaxed loss and the validation. λ is drawn log-uniform for each
-    crop; the loss is weighted by λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. The learning rate is
-    constant and falls linearly to 0 over the last third. In the first `decoder_steps` of the `steps` only the prior
-    and the decoder learn, behind the encoder that training starts with. start: weights to begin with, instead of the
-    PCA of patches. Raises ImageError if the folder holds no photo of at least 128 x 128 pixels.
+    crop; the loss is weighted by λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. In the last
+    `decoder_steps` of the `steps` the encoder rests, and the prior and the decoder learn behind the quantizer that
+    files use, deadzone included. In each of the two phases the learning rate is constant and falls linearly to 0
+    over the last third. start: weights to begin with, instead of the PCA of patches.
+    Raises ImageError if the folder holds no photo of at least 128 x 128 pixels.
     """
     out = Path(out)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -238,17 +239,18 @@ def train(
     mean_loss = math.nan
     with open(log, "a" if first else "w", newline="") as file:
         for step in (bar := tqdm(range(first, steps), initial=first, total=steps)):
-            for part in (codec.analysis, codec.linear_analysis):
-                part.requires_grad_(step >= decoder_steps)
-            codec.log_gain.requires_grad_(step >= decoder_steps)
+            decoder_only = step >= steps - decoder_steps
+            for part in (codec.analysis, codec.linear_analysis, codec.log_gain):
+                part.requires_grad_(not decoder_only)
             if step % 100 == 0:
                 codec.update_deadzone(rounding_cost, rounds=3)
-            scale = min(1, (step + 1) / 100, 3 * (1 - step / steps))
+            done = (step - steps + decoder_steps) / decoder_steps if decoder_only else step / (steps - decoder_steps)
+            scale = min(1, (step + 1) / 100, 3 * (1 - done))
             rng = np.random.default_rng([seed, step])
             torch.manual_seed(int(rng.integers(2**31)))
             x = random_crops(photos, rng, batch).to(device).contiguous(memory_format=torch.channels_last)
             lam = LAM_MIN * (LAM_MAX / LAM_MIN) ** torch.rand(batch).to(device)
-            loss = relaxed_loss(codec, x, lam)
+            loss = relaxed_loss(codec, x, lam, deadzone=decoder_only)
             loss = (loss * (lam / LAM_MAX).rsqrt()).mean()
             codec.zero_grad(set_to_none=True)
             loss.backward()

@@ -96,11 +96,12 @@ def test_the_linear_path_is_a_projection_of_patches():
     np.testing.assert_allclose(patches(x_hat), 0.5 + coefficients @ basis.T, atol=1e-5)
 
 
-def test_training_reaches_every_parameter(small):
+@pytest.mark.parametrize("deadzone", [False, True])
+def test_training_reaches_every_parameter(small, deadzone):
     codec = SmallCodec()
     codec.load_state_dict(small_state(small, codec))
     x = torch.rand(2, 3, 32, 48)
-    x_hat, bits = codec(x, torch.tensor([0.002, 0.03]))
+    x_hat, bits = codec(x, torch.tensor([0.002, 0.03]), deadzone)
     assert x_hat.shape == x.shape and bits.shape == (2,)
     ((x_hat - x).square().mean() + bits.mean()).backward()
     for name, p in codec.named_parameters():
@@ -130,8 +131,22 @@ def test_training_sees_the_symbols_that_are_coded(small, index):
     image, lam = smooth_noise(48, 32), codecs.lam_at(index)
     symbols = small.quantize(small.analyze(image), lam)
     with torch.no_grad():
-        found, _ = small(data.to_tensor(image), torch.tensor([lam]))
+        found, _ = small(data.to_tensor(image), torch.tensor([lam]), deadzone=True)
     np.testing.assert_array_equal(data.to_uint8(found), small.reconstruct(symbols))
+
+
+def test_without_a_deadzone_training_rounds_to_the_nearest(small):
+    x, lam = data.to_tensor(smooth_noise(48, 32)), torch.tensor([0.004])
+    with torch.no_grad():
+        v, gain, deadzone = small.scaled_latent(x, lam)
+        torch.manual_seed(0)
+        found, bits = small(x, lam)
+        torch.manual_seed(0)
+        noisy = v + torch.rand_like(v) - 0.5
+        expected = small.estimated_bits(noisy, gain, torch.zeros_like(deadzone))
+        inverse = small._at_lam(small.log_inverse_gain, lam)
+    torch.testing.assert_close(found, small.synthesize_tensor(v.round() * inverse))
+    torch.testing.assert_close(bits, expected)
 
 
 @pytest.mark.parametrize("index", [0, 2048, LAM_STEPS])

@@ -240,7 +240,7 @@ def test_training_goes_on_from_given_weights(folder, tmp_path, without_pca):
 
 
 @pytest.mark.parametrize("decoder_steps", [2, 1])
-def test_the_encoder_waits_for_the_decoder(folder, tmp_path, without_pca, decoder_steps):
+def test_the_encoder_rests_in_the_decoder_steps(folder, tmp_path, without_pca, decoder_steps):
     before = training.train(folder, tmp_path / "a.safetensors", steps=0).state_dict()
     arguments = {"steps": 2, "decoder_steps": decoder_steps, "batch": 1}
     after = training.train(folder, tmp_path / "b.safetensors", **arguments).state_dict()
