@@ -91,6 +91,7 @@ class FactorizedCodec(nn.Module):
 
     GAIN_NODES = 9  # each gain is piecewise linear in log λ between this many nodes
     bf16 = False  # training may run the two networks in bfloat16, where that is faster
+    _last_tables = None, None  # position on the grid, tables
 
     def __init__(self, latent: int = 320, wide: int = 192, narrow: int = 128, depth: tuple[int, int] = (4, 5)):
         """latent: channels M of y. wide, narrow: of the network at 1/16 and at 1/8. depth: residual blocks there."""
@@ -144,7 +145,7 @@ class FactorizedCodec(nn.Module):
         linear = F.pixel_shuffle(self.linear_synthesis(y_hat / GREY), STRIDE)
         with torch.autocast(y_hat.device.type, torch.bfloat16, enabled=self.bf16):
             deep = self.synthesis(y_hat / self.y_scale[:, None, None])
-        return 0.5 + linear + 0.25 * deep.float()
+        return torch.add(linear, deep.float(), alpha=0.25).add_(0.5)
 
     def _at_lam(self, nodes: Tensor, lam: Tensor) -> Tensor:
         """exp of log values given at GAIN_NODES nodes, (GAIN_NODES, M), at each λ: (B, M, 1, 1)."""
@@ -223,6 +224,7 @@ class FactorizedCodec(nn.Module):
         self.cdf_size = torch.from_numpy(np.diff(integer.start)).to(torch.int32)
         for cached in ("integer_prior", "fingerprint"):
             self.__dict__.pop(cached, None)
+        self._last_tables = None, None
 
     @functools.cached_property
     def integer_prior(self) -> IntegerPrior:
@@ -254,7 +256,9 @@ class FactorizedCodec(nn.Module):
         return row(self.steps), row(self.deadzone)
 
     def _tables(self, index: int) -> bitstream.Tables:
-        return self.integer_prior.tables(*self._integers(index))
+        if self._last_tables[0] != index:  # what codes a photo often asks for its bits, too
+            self._last_tables = index, self.integer_prior.tables(*self._integers(index))
+        return self._last_tables[1]
 
     # ---- from image to bytes and back
 
@@ -274,7 +278,7 @@ class FactorizedCodec(nn.Module):
         v = latent.y[0].flatten(1) * torch.from_numpy(FIXED_POINT / step).float()[:, None]
         offset = torch.from_numpy(0.5 - deadzone / DEADZONE_ONE).float()[:, None]
         limit = bitstream.SYMBOL_LIMIT - 1
-        values = (torch.sign(v) * torch.floor(v.abs() + offset)).clamp(-limit, limit)
+        values = torch.copysign(v.abs().add_(offset).floor_().clamp_(max=limit), v)
         return Symbols(values.to(torch.int32).numpy(), index, latent.height, latent.width)
 
     def encode(self, symbols: Symbols) -> bytes:

@@ -192,9 +192,9 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
 
 
 def to_uint8(x: torch.Tensor) -> np.ndarray:
-    """Float (1, 3, H, W), nominally in [0, 1] -> uint8 (H, W, 3): clamped, then rounded."""
-    levels = x[0].detach().float().clamp(0, 1).mul(255).round()
-    return levels.permute(1, 2, 0).to(torch.uint8).contiguous().cpu().numpy()
+    """Float (1, 3, H, W), nominally in [0, 1] -> uint8 (H, W, 3): rounded and clamped."""
+    levels = torch.mul(x[0].detach().float(), 255).round_().clamp_(0, 255)  # in place: fresh memory costs time
+    return levels.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def pad_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
