@@ -24,6 +24,7 @@ from scipy.ndimage import uniform_filter
 from . import classical, data, metrics, plotting
 from .codecs import LAM_MAX, LAM_MIN, load_codec
 from .study import GRID, RIVALS, Study, fit
+from .widgets import Lam
 
 HERE = Path(__file__).parent
 REST = 0.2  # seconds without a move after which the slower figures are computed
@@ -53,7 +54,7 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     _esm = (HERE / "explorer.js").read_text("utf-8")
     _css = (HERE / "explorer.css").read_text("utf-8")
-    lam = t.Float().tag(sync=True)
+    lam = Lam(LAM_MIN).tag(sync=True)
     photo = t.Unicode().tag(sync=True)
     other = t.Enum(("original", *RIVALS), "original").tag(sync=True)
     live = t.Bool(True).tag(sync=True)
@@ -79,13 +80,6 @@ class LambdaExplorer(anywidget.AnyWidget):
             self.observe(self._open, "photo")
             self.observe(self._show, "other")
             self.on_msg(self._receive)
-
-    @t.validate("lam")
-    def _check_lam(self, proposal):
-        lam = proposal["value"]
-        if not LAM_MIN * 0.999999 <= lam <= LAM_MAX * 1.000001:
-            raise t.TraitError(f"lam lies between {LAM_MIN} and {LAM_MAX}, not at {lam}")
-        return min(max(lam, LAM_MIN), LAM_MAX)
 
     @t.validate("photo")
     def _check_photo(self, proposal):

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from .codecs import LAM_MAX, LAM_MIN
 from .data import check_image
 from .plotting import BLUE, STYLE
+from .widgets import Lam
 
 HERE = Path(__file__).parent
 EVERY = 5  # training steps between two measurements
@@ -40,7 +41,7 @@ class LiveTraining(anywidget.AnyWidget):
 
     _esm = (HERE / "live.js").read_text("utf-8")
     _css = (HERE / "live.css").read_text("utf-8")
-    lam = t.Float().tag(sync=True)
+    lam = Lam(LAM_MIN).tag(sync=True)
     lam_range = t.List([LAM_MIN, LAM_MAX]).tag(sync=True)
     running = t.Bool(False).tag(sync=True)
     trail = t.List().tag(sync=True)
@@ -60,13 +61,6 @@ class LiveTraining(anywidget.AnyWidget):
         self.observe(self._touch, "lam")
         self.observe(self._switch, "running")
         self.on_msg(self._receive)
-
-    @t.validate("lam")
-    def _check_lam(self, proposal):
-        lam = proposal["value"]
-        if not LAM_MIN * 0.999999 <= lam <= LAM_MAX * 1.000001:
-            raise t.TraitError(f"lam lies between {LAM_MIN} and {LAM_MAX}, not at {lam}")
-        return min(max(lam, LAM_MIN), LAM_MAX)
 
     # ---- training
 

@@ -16,10 +16,22 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from . import plotting
+from .codecs import LAM_MAX, LAM_MIN
 
 MAX_FRAMES = 21
 MAX_BYTES = 600_000
 STILLS = 4  # frames on the static picture
+
+
+class Lam(t.Float):
+    """The trait of a widget that holds λ, clipped to [LAM_MIN, LAM_MAX] within the rounding of a slider's logarithm."""
+
+    def validate(self, obj, value):
+        lam = super().validate(obj, value)
+        if not LAM_MIN * 0.999999 <= lam <= LAM_MAX * 1.000001:
+            raise t.TraitError(f"lam lies between {LAM_MIN} and {LAM_MAX}, not at {lam}")
+        return min(max(lam, LAM_MIN), LAM_MAX)
+
 
 ESM = """
 function render({ model, el }) {
