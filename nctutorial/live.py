@@ -171,10 +171,14 @@ class LiveTraining(anywidget.AnyWidget):
             part = trail[trail[:, 1] == lam]
             ax.plot(part[:, 2], part[:, 3], ".", markersize=5)
         changes = [*np.flatnonzero(np.diff(trail[:, 1])), len(trail) - 1]
-        for i in changes:
+        middle = (trail[:, 2].min() + trail[:, 2].max()) / 2
+        for number, i in enumerate(changes):
             step, lam, bpp, psnr = trail[i]
             ax.plot(bpp, psnr, "o", color=BLUE, markersize=8)
-            ax.annotate(f"step {step:.0f}, λ = {lam:.3g}", (bpp, psnr), (8, -12), textcoords="offset points")
+            to_the_left = bpp > middle
+            place = (-8 if to_the_left else 8, 8 if number % 2 else -14)  # where λ returns, so does the point
+            style = {"textcoords": "offset points", "ha": "right" if to_the_left else "left"}
+            ax.annotate(f"step {step:.0f}, λ = {lam:.3g}", (bpp, psnr), place, **style)
         if self.goals:
             ax.plot(*np.array(self.goals).T, "k+", markersize=11, markeredgewidth=2)
         ax.set(xlabel="estimated rate (bpp)", ylabel="PSNR (dB)", title="where the model stands while it trains")
