@@ -1,11 +1,31 @@
+import shutil
+from pathlib import Path
+
 import pytest
-from lab import browser_at
+from lab import browser_at, jupyterlab
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 @pytest.fixture(scope="session")
 def browser(chromium):
     with browser_at(chromium) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory):
+    """A copy of the chapters: JupyterLab saves what it opens."""
+    root = tmp_path_factory.mktemp("course") / "notebooks"
+    shutil.copytree(NOTEBOOKS, root, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    return root
+
+
+@pytest.fixture(scope="session")
+def lab(course, tmp_path_factory):
+    """Serves that copy: lab(notebook) -> address."""
+    with jupyterlab(course, tmp_path_factory.mktemp("settings")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

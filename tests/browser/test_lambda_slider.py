@@ -1,19 +1,15 @@
 """The λ explorer on real pages: JupyterLab with a kernel, and one HTML file without."""
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pytest
 from explorer_page import ExplorerPage
 from explorer_standin import DctCodec
-from lab import jupyterlab, notebook, open_notebook, run_all, run_cell
+from lab import notebook, open_notebook, run_all, run_cell
 from PIL import Image
 
 from nctutorial import data
 from nctutorial.explorer import write_html
 
-ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = "07_lambda_slider.ipynb"
 CELLS = (
     "from nctutorial.explorer import LambdaExplorer\nfirst = LambdaExplorer('daisies', 0.01)\nfirst",
@@ -23,16 +19,6 @@ CELLS = (
     "all_widgets = ipywidgets.widgets.widget._instances.values()\n"
     "print('awake:', sum(isinstance(w, LambdaExplorer) and w._study is not None for w in all_widgets))",
 )
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """Serves copies: JupyterLab saves what it opens."""
-    root = tmp_path_factory.mktemp("course") / "notebooks"
-    shutil.copytree(ROOT / "notebooks", root, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    notebook(root / "two.ipynb", *CELLS)
-    with jupyterlab(root, tmp_path_factory.mktemp("settings")) as url:
-        yield url
 
 
 def test_chapter_07_as_a_student_uses_it(lab, page):
@@ -73,7 +59,8 @@ def test_chapter_07_as_a_student_uses_it(lab, page):
 
 
 @pytest.fixture(scope="module")
-def two(lab, page):
+def two(course, lab, page):
+    notebook(course / "two.ipynb", *CELLS)
     open_notebook(page, lab("two.ipynb"))
     run_cell(page, 0)
     run_cell(page, 1)

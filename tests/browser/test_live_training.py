@@ -1,0 +1,45 @@
+"""Chapter 05's widget in JupyterLab: a model trains in the kernel while λ moves in the browser."""
+
+from explorer_page import HASH
+from lab import open_notebook, run_all
+
+STEP = "(root) => Number(root.querySelector('.nct-live-facts').dataset.step)"
+BPP = "(root) => Number(root.querySelector('.nct-live-facts').textContent.match(/R ([0-9.]+) bpp/)[1])"
+
+
+def test_lam_moves_while_chapter_05_trains(lab, page):
+    open_notebook(page, lab("05_learned_prior.ipynb"))
+    run_all(page)
+    widget = page.locator(".nct-live")
+    widget.wait_for()
+    widget.scroll_into_view_if_needed()
+    canvas, point = widget.locator("canvas"), widget.locator(".nct-live-point")
+    slider, button = widget.get_by_role("slider"), widget.get_by_role("button")
+
+    def state():
+        return widget.evaluate(STEP), point.get_attribute("cx"), canvas.evaluate(HASH)
+
+    def wait_until(script, value):
+        page.wait_for_function(f"([root, value]) => ({script})(root) > value", arg=[widget.element_handle(), value])
+
+    step, place, picture = state()
+    assert button.text_content() == "Start training"
+    button.click()
+    wait_until(STEP, step)
+    assert button.text_content() == "Pause"
+
+    rate, spoken = widget.evaluate(BPP), slider.get_attribute("aria-valuetext")
+    slider.focus()
+    for _ in range(3):
+        slider.press("PageUp")  # to about four times the λ
+    assert slider.get_attribute("aria-valuetext") != spoken
+    wait_until(BPP, 1.1 * rate)
+
+    button.click()
+    widget.get_by_role("button", name="Start training").wait_for()
+    page.wait_for_timeout(500)  # a step that had begun may still end
+    paused = state()
+    assert paused[0] > step and paused[1] != place and paused[2] != picture
+    page.wait_for_timeout(1000)
+    assert state() == paused
+    assert widget.locator(".nct-live-note").text_content() == ""
