@@ -22,8 +22,9 @@ import numpy as np
 
 MAGIC = b"NCT"
 VERSION = 1
-MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is not an attack
+MAX_PIXELS = 1 << 24  # 4096 x 4096: decoding one takes less than 512 MB, Python and torch included
 ESCAPE_BITS = 16  # an escaped symbol is written as a plain 16-bit number
+SLACK_BITS = 64  # what a range coder may save at the end of a payload
 SYMBOL_LIMIT = 1 << (ESCAPE_BITS - 1)  # symbols lie in [-SYMBOL_LIMIT, SYMBOL_LIMIT)
 
 _FIELDS = struct.Struct("<3sB4sHIII")
@@ -143,19 +144,36 @@ def encode_symbols(symbols: np.ndarray, tables: Tables) -> bytes:
     return encoder.get_compressed().astype("<u4").tobytes()
 
 
+def _least_bits(counts: np.ndarray) -> np.ndarray:
+    """The least that each entry of a table can take: constriction rounds probabilities, up by 2^-23 at most."""
+    bits = np.maximum(-np.log2(counts / counts.sum() + 2.0**-23), 0)
+    bits[-1] += ESCAPE_BITS
+    return bits
+
+
 def decode_symbols(payload: bytes, n: int, tables: Tables) -> np.ndarray:
     """The inverse of `encode_symbols`: (C, n) int32.
 
-    Raises BitstreamError if the payload is no whole number of 32-bit words, holds more than was asked for, or is
-    nothing that `encode_symbols` writes.
+    Raises BitstreamError if the payload is no whole number of 32-bit words, holds more or less than was asked for,
+    or is nothing that `encode_symbols` writes. A payload too short for n symbols costs neither their time nor their
+    memory: constriction goes on behind the end, so the bits that symbols take at least are counted here.
     """
     if len(payload) % 4:
         raise BitstreamError("the payload is not a whole number of 32-bit words: the file was altered")
+    costs = [_least_bits(counts) for counts in tables.counts]
+    left = 8 * len(payload) + SLACK_BITS - n * sum(cost.min() for cost in costs)
+    if left < 0:
+        raise BitstreamError(
+            f"{len(payload)} bytes of payload cannot hold a picture of this size: the file was altered"
+        )
     decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
     symbols = np.empty((len(tables.counts), n), np.int32)
     try:
         for c, model in enumerate(tables.models()):
             index = decoder.decode(model, n)
+            left -= costs[c][index].sum() - n * costs[c].min()
+            if left < 0:
+                raise BitstreamError("the payload ends before the picture is complete: the file was altered")
             symbols[c] = index + tables.low[c]
             escaped = index == len(tables.counts[c]) - 1
             if escaped.any():

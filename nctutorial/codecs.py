@@ -7,6 +7,7 @@ weights serves every λ: the gains g and g' depend on λ, the transforms do not 
 import functools
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from . import bitstream
 from .bitstream import BitstreamError
-from .data import WEIGHTS, pad_to_multiple, to_tensor, to_uint8
+from .data import WEIGHTS, check_image, pad_to_multiple, to_tensor, to_uint8
 from .layers import GDN, ResidualBlock, UpConv, add_noise, conv, shrink, ste_round
 from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
 
@@ -26,6 +27,9 @@ LAM_MIN, LAM_MAX = 0.001, 0.06
 LAM_STEPS = 4096  # λ on the grid LAM_MIN (LAM_MAX / LAM_MIN)^(i / LAM_STEPS), i = 0 .. LAM_STEPS
 NODES = 65  # of that grid, every 64th has a row of integer steps; the rows between are interpolated
 STRIDE = 16  # pixels a latent location covers, each way
+WHOLE = 1 << 12  # a photo of up to so many latent locations, a megapixel, goes through the transforms at once,
+TILE = 32  # a larger one in tiles of so many locations each way
+MARGIN = 8  # locations around a tile that have a say in it: five 3x3 convolutions at 1/16, six at 1/8
 GREY = 255 / 20.8  # y = 1 is about 20.8 grey levels, the best uniform step at LAM_MAX
 
 
@@ -44,6 +48,32 @@ def lam_at(index: int) -> float:
 def latent_shape(height: int, width: int) -> tuple[int, int]:
     """Latent locations (h, w) of a photo of height x width pixels."""
     return -(-height // STRIDE), -(-width // STRIDE)
+
+
+Area = tuple[slice, slice]  # rows, columns
+
+
+def tiles(h: int, w: int) -> Iterator[tuple[Area, Area, Area]]:
+    """Cut h x w latent locations into tiles, so that a large photo needs no more memory than its pixels do.
+
+    Yields the area of a tile, the same with what the transforms see around it, and the tile's place in that.
+    """
+    side = max(h, w) if h * w <= WHOLE else TILE
+    for top in range(0, h, side):
+        for left in range(0, w, side):
+            tile, around, inside = [], [], []
+            for first, end in ((top, h), (left, w)):
+                last, before = min(first + side, end), max(first - MARGIN, 0)
+                tile.append(slice(first, last))
+                around.append(slice(before, min(last + MARGIN, end)))
+                inside.append(slice(first - before, last - before))
+            yield tuple(tile), tuple(around), tuple(inside)
+
+
+def in_pixels(area: Area) -> Area:
+    """Rows and columns of the pixels below an area of latent locations."""
+    rows, columns = (slice(STRIDE * part.start, STRIDE * part.stop) for part in area)
+    return rows, columns
 
 
 def _node_lams(device) -> Tensor:
@@ -265,8 +295,13 @@ class FactorizedCodec(nn.Module):
     @torch.inference_mode()
     def analyze(self, image: np.ndarray) -> Latent:
         """The analysis transform of a photo, once for all λ. image: uint8 (H, W, 3), H, W >= 1."""
-        x = pad_to_multiple(to_tensor(image), STRIDE)
-        return Latent(self.analyze_tensor(x), *image.shape[:2])
+        height, width = check_image(image).shape[:2]
+        h, w = latent_shape(height, width)
+        y = torch.empty(1, len(self.y_scale), h, w, memory_format=torch.channels_last)
+        for tile, around, inside in tiles(h, w):
+            x = pad_to_multiple(to_tensor(image[in_pixels(around)]), STRIDE)
+            y[:, :, *tile] = self.analyze_tensor(x)[:, :, *inside]
+        return Latent(y, height, width)
 
     def quantize(self, latent: Latent, lam: float) -> Symbols:
         """Symbols sign(v) floor(|v| + 1/2 - deadzone), v = y / step, at the grid's λ nearest to `lam`.
@@ -301,7 +336,7 @@ class FactorizedCodec(nn.Module):
             raise BitstreamError(f"the file declares λ number {header.lam_index}, the last is {LAM_STEPS}")
         locations = math.prod(latent_shape(header.height, header.width))
         padded = locations * STRIDE**2  # a picture one pixel wide takes the memory of one 16 pixels wide
-        if padded > max(4 * max_pixels, 1 << 20):
+        if padded > max_pixels + (1 << 20):
             raise BitstreamError(
                 f"the file declares {header.width} x {header.height} pixels, decoded as {padded} with their padding: "
                 "pass a larger max_pixels if you trust it"
@@ -313,10 +348,15 @@ class FactorizedCodec(nn.Module):
     def reconstruct(self, symbols: Symbols) -> np.ndarray:
         """The synthesis transform of symbols: x_hat as a picture, uint8 (H, W, 3)."""
         h, w = latent_shape(symbols.height, symbols.width)
-        values = torch.from_numpy(symbols.values).view(1, -1, h, w).float()
-        y_hat = values * self._at_lam(self.log_inverse_gain, torch.tensor([lam_at(symbols.lam_index)]))
-        x_hat = self.synthesize_tensor(y_hat.contiguous(memory_format=torch.channels_last))
-        return to_uint8(x_hat[..., : symbols.height, : symbols.width])
+        values = torch.from_numpy(symbols.values).view(1, -1, h, w)
+        gain = self._at_lam(self.log_inverse_gain, torch.tensor([lam_at(symbols.lam_index)]))
+        image = np.empty((symbols.height, symbols.width, 3), np.uint8)
+        for tile, around, inside in tiles(h, w):
+            y_hat = values[:, :, *around].float() * gain
+            x_hat = self.synthesize_tensor(y_hat.contiguous(memory_format=torch.channels_last))
+            part = image[in_pixels(tile)]
+            part[:] = to_uint8(x_hat[:, :, *in_pixels(inside)][..., : part.shape[0], : part.shape[1]])
+        return image
 
     def code(self, latent: Latent, lam: float) -> Coded:
         """Everything about a photo at one λ: quantize, encode, reconstruct. Raises ValueError for a λ out of range."""

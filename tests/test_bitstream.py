@@ -35,7 +35,7 @@ def test_header_layout_byte_by_byte():
     found = bitstream.pack(Header(HEADER.fingerprint, HEADER.lam_index, 0x89ABCD, 3), payload)
     assert found == expected
     assert HEADER_BYTES == len(fields) + 4 == 26  # the issue allows 32
-    assert bitstream.unpack(found) == (HEADER, payload)
+    assert bitstream.unpack(found, max_pixels=2**32) == (HEADER, payload)
 
 
 @given(
@@ -43,8 +43,8 @@ def test_header_layout_byte_by_byte():
     st.binary(max_size=50),
 )
 def test_unpack_inverts_pack(header, payload):
-    assert bitstream.unpack(bitstream.pack(header, payload)) == (header, payload)
-    assert bitstream.unpack(bytearray(bitstream.pack(header, payload))) == (header, payload)
+    for data in (bitstream.pack(header, payload), bytearray(bitstream.pack(header, payload))):
+        assert bitstream.unpack(data, max_pixels=9000**2) == (header, payload)
 
 
 def test_every_shorter_file_is_an_error():
@@ -84,6 +84,7 @@ def test_errors_say_what_is_wrong():
 
 
 def test_pixel_limit():
+    bitstream.unpack(bitstream.pack(Header(b"1234", 0, 3000, 4000), b""))  # a phone's photo
     data = bitstream.pack(Header(b"1234", 0, 30, 40), b"")
     assert bitstream.unpack(data, max_pixels=1200)[0].width == 40
     with pytest.raises(BitstreamError, match="40 x 30 pixels, over the limit of 1199.*max_pixels"):
@@ -213,3 +214,55 @@ def test_each_error_of_a_payload():
         bitstream.decode_symbols(payload, 20, tables)
     with pytest.raises(BitstreamError, match="not what an encoder writes"):
         bitstream.decode_symbols(b"\xff" * 40, 200, table([[1, 1, 1]], [0]))
+
+
+# ---- payloads too short for what is asked
+
+
+@pytest.mark.parametrize("which", ["first", "last", "likeliest", "rarest", "escape"])
+def test_the_cheapest_and_the_dearest_symbols_fit(which):
+    """What is counted against a payload is never more than an encoder needs, however skewed the tables."""
+    rng = np.random.default_rng(0)
+    counts = [np.array([1, 1]), np.array([2**22, 1]), np.array([1, 2**22]), np.array([1] * 300 + [2**26])]
+    counts += [np.floor(2 ** rng.uniform(0, 26, size)).astype(np.int64) for size in (2, 3, 30, 300)]
+    tables = Tables(np.zeros(len(counts), int), counts)
+    inside = [c[:-1] for c in counts]
+    index = {
+        "first": [0 for _ in inside],
+        "last": [len(c) - 1 for c in inside],
+        "likeliest": [c.argmax() for c in inside],
+        "rarest": [c.argmin() for c in inside],
+        "escape": [5000 for _ in inside],
+    }[which]
+    for n in (1, 30, 3000):
+        symbols = np.repeat(np.array(index, np.int32)[:, None], n, axis=1)
+        payload = bitstream.encode_symbols(symbols, tables)
+        np.testing.assert_array_equal(bitstream.decode_symbols(payload, n, tables), symbols)
+
+
+def test_a_size_that_no_payload_of_this_length_can_hold():
+    tables = table([[2, 1, 1], [1, 1, 1]], [0, 0])  # the cheapest symbols take 1 and log2(3) bits
+    zeros = bitstream.encode_symbols(np.zeros((2, 400), np.int32), tables)
+    for payload, most in ((zeros, 400), (b"", 0)):
+        assert bitstream.decode_symbols(payload, most, tables).shape == (2, most)
+        for n in (most + 40, 10**12):  # the latter would take 8 terabytes, were they asked for
+            with pytest.raises(BitstreamError, match="cannot hold a picture of this size"):
+                bitstream.decode_symbols(payload, n, tables)
+
+
+def test_decoding_stops_where_the_payload_ends(monkeypatch):
+    """Only cheap symbols would fit; the payload holds others, and is at its end in the first of 50 channels."""
+    tables = table([[1000, 1000, 2, 2]] * 50, [0] * 50)
+    payload = bitstream.encode_symbols(np.full((1, 100), 2, np.int32), table([[1000, 1000, 2, 2]], [0]))
+    asked = []
+    models = Tables.models
+
+    def counted(self):
+        for model in models(self):
+            asked.append(model)
+            yield model
+
+    monkeypatch.setattr(Tables, "models", counted)
+    with pytest.raises(BitstreamError, match="ends before the picture is complete"):
+        bitstream.decode_symbols(payload, 20, tables)
+    assert len(asked) < 5

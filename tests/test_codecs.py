@@ -334,6 +334,44 @@ def test_another_process_decodes_the_same_symbols(bundled, red_panda, tmp_path):
         assert np.abs(np.load(tmp_path / f"{threads}.npy") - image).max() <= 1
 
 
+# ---- large photos in tiles
+
+
+@given(st.integers(1, 200), st.integers(1, 200))
+def test_tiles_cover_every_location_once_with_all_that_is_around(h, w):
+    seen = np.zeros((h, w), int)
+    for tile, around, inside in codecs.tiles(h, w):
+        seen[tile] += 1
+        names = np.arange(h * w).reshape(h, w)
+        np.testing.assert_array_equal(names[around][inside], names[tile])
+        for part, outer, end in zip(tile, around, (h, w), strict=True):
+            assert outer.start <= max(part.start - codecs.MARGIN, 0) and outer.stop >= min(part.stop + 8, end)
+        if h * w > 64 * 64:
+            assert names[around].size <= 48 * 48
+    assert (seen == 1).all()
+
+
+def test_a_photo_of_a_megapixel_is_one_tile():
+    for h, w in ((64, 64), (32, 48), (1, 4096), (128, 32)):
+        ((tile, around, inside),) = codecs.tiles(h, w)
+        assert tile == around == inside and tile[0].stop >= h and tile[1].stop >= w
+
+
+def test_in_tiles_as_in_one(bundled, red_panda, monkeypatch):
+    image = red_panda[:330, 200:519]
+    whole = bundled.code(bundled.analyze(image), 0.02)
+    latent = bundled.analyze(image)
+    monkeypatch.setattr(codecs, "WHOLE", 0)
+    monkeypatch.setattr(codecs, "TILE", 3)
+    tiled = bundled.analyze(image)
+    torch.testing.assert_close(tiled.y, latent.y, atol=1e-3, rtol=1e-3)
+    assert (tiled.height, tiled.width) == (330, 319)
+    again = bundled.decompress(whole.data)
+    assert again.shape == image.shape
+    assert np.abs(again.astype(int) - whole.image).max() <= 1  # floats in another order
+    assert (again == whole.image).mean() > 0.999
+
+
 # ---- streams that are not ours
 
 
@@ -421,6 +459,19 @@ def test_no_memory_is_taken_for_a_picture_over_the_limit(small, height, width):
     finally:
         tracemalloc.stop()
     assert peak < 1_000_000
+
+
+def test_no_memory_is_taken_for_a_picture_that_the_payload_cannot_hold(bundled):
+    stream = (GOLDEN / "mariachi_high.nct").read_bytes()
+    forged = repaired(stream[:10] + struct.pack("<II", 4096, 4096) + stream[18:])
+    tracemalloc.start()
+    try:
+        with pytest.raises(BitstreamError, match="cannot hold a picture of this size"):
+            bundled.decompress(forged)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000  # the symbols alone would take 84 MB
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
