@@ -3,7 +3,9 @@
 Decoding is real: each picture measured here is made from symbols that came out of the file's bytes.
 """
 
+import contextlib
 import csv
+import hashlib
 import io
 import statistics
 import time
@@ -16,12 +18,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from . import metrics
-from .codecs import LAM_MAX, LAM_MIN, FactorizedCodec, lam_at
+from .codecs import LAM_MAX, LAM_MIN, FactorizedCodec, lam_at, lam_index
 from .data import DATA, ImageError, load_image, photo, write_atomic
 
 LAMS = tuple(np.geomspace(LAM_MIN, LAM_MAX, 9))
 SECONDS = ("analysis", "encoding", "decoding", "synthesis")
-COLUMNS = ("image", "lam", "bytes", "bpp", "estimated_bpp", "psnr", "ms_ssim", *SECONDS)
+MEASURED = ("lam", "bytes", "bpp", "estimated_bpp", "psnr", "ms_ssim", *SECONDS)
+COLUMNS = ("image", *MEASURED, "origin")
 KODAK = tuple(f"kodim{i:02d}" for i in range(1, 25))
 
 
@@ -32,7 +35,7 @@ def _timed(function, *arguments):
 
 
 def measure(codec: FactorizedCodec, image: np.ndarray, lams=LAMS) -> list[dict]:
-    """One row for each λ: COLUMNS but `image`. image: uint8 (H, W, 3).
+    """One row for each λ, with the columns MEASURED. image: uint8 (H, W, 3).
 
     bpp counts every byte of the file, estimated_bpp is the cross-entropy of its payload. Seconds are of single
     runs: `encoding` is quantizer and range coder, `decoding` the range decoder; analysis runs once for all λ.
@@ -74,15 +77,46 @@ def pictures(folder: Path | str) -> list[Path]:
     return found
 
 
+def origin(codec: FactorizedCodec, path: Path) -> str:
+    """What a row depends on besides λ: the first 16 hex digits of the SHA-256 of the model and the picture's file."""
+    return hashlib.sha256(codec.fingerprint + path.read_bytes()).hexdigest()[:16]
+
+
 def measure_folder(codec: FactorizedCodec, folder: Path | str, lams=LAMS, out: Path | str | None = None) -> list[dict]:
-    """The rows of every picture in a folder. out: a CSV, complete after each picture. Raises ImageError, OSError."""
-    rows = []
-    paths = pictures(folder)
-    codec.code(codec.analyze(photo("red_panda")), LAM_MIN)  # a warm-up, not measured
-    for path in tqdm(paths, desc="measuring", unit="photo", disable=None):
-        rows += [{"image": path.name} | row for row in measure(codec, load_image(path), lams)]
+    """The rows of every picture in a folder. Raises ImageError, OSError.
+
+    out: a CSV, complete after each picture. The rows that an earlier, interrupted run left there are not measured
+    again, if they are of the same pictures, model and λ.
+    """
+    rows, warm = [], False
+    finished = {} if out is None else read_rows(out)
+    for path in tqdm(pictures(folder), desc="measuring", unit="photo", disable=None):
+        key = origin(codec, path)
+        found = [finished.get((key, lam_at(lam_index(lam)))) for lam in lams]
+        if None in found:
+            if not warm:
+                codec.code(codec.analyze(photo("red_panda")), LAM_MIN)  # not measured
+                warm = True
+            found = [row | {"origin": key} for row in measure(codec, load_image(path), lams)]
+        rows += [row | {"image": path.name} for row in found]
         if out is not None:
             write_rows(out, rows)
+    return rows
+
+
+def read_rows(out: Path | str) -> dict[tuple[str, float], dict]:
+    """The rows in a CSV, by their origin and λ; none if there is no such file. A damaged row is left out."""
+    rows = {}
+    if not Path(out).is_file():
+        return rows
+    with open(out, newline="", errors="replace") as file, contextlib.suppress(csv.Error):
+        for text in csv.DictReader(file):
+            try:
+                row = {name: float(text[name]) for name in MEASURED}
+                row |= {"lam": lam_at(lam_index(row["lam"])), "bytes": int(text["bytes"]), "origin": text["origin"]}
+            except (KeyError, TypeError, ValueError):
+                continue
+            rows[row["origin"], row["lam"]] = row
     return rows
 
 
@@ -106,7 +140,7 @@ def table(rows: list[dict]) -> str:
         " lambda      bpp  estimated   PSNR  MS-SSIM    network   coder    coder   network",
     ]
     for lam, group in sorted(groups.items()):
-        mean = {name: statistics.fmean(row[name] for row in group) for name in COLUMNS[3:]}
+        mean = {name: statistics.fmean(row[name] for row in group) for name in MEASURED[2:]}
         milliseconds = [1000 * mean[name] for name in SECONDS]
         lines.append(
             f"{lam:7.5f} {mean['bpp']:8.4f} {mean['estimated_bpp']:10.4f} {mean['psnr']:6.2f} {mean['ms_ssim']:8.4f}"

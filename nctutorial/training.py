@@ -1,19 +1,18 @@
 """Training on L = R + λD: from a folder of photos to a .safetensors file, resumable at any moment."""
 
-import csv
 import math
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
 
 from .codecs import GREY, LAM_MAX, LAM_MIN, STRIDE, FactorizedCodec
-from .data import ImageError, load_image, photo, photo_names, to_tensor
+from .data import ImageError, load_image, photo, photo_names, to_tensor, write_atomic
 from .layers import shrink
 
 CROP = 128
@@ -172,34 +171,42 @@ def validate(codec: FactorizedCodec) -> list[tuple[float, float, float]]:
 
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    temporary = path.with_name(path.name + ".part")
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary)
-    os.replace(temporary, path)
+    write_atomic(path, save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}))
 
 
-def _save_checkpoint(path: Path, step: int, codec: FactorizedCodec, found: list) -> None:
+def _save_checkpoint(path: Path, step: int, mean_loss: float, codec: FactorizedCodec, found: list) -> None:
     tensors = {f"codec/{k}": v for k, v in codec.state_dict().items()}
     for j, optimizer in enumerate(found):
         for i, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{j}/{i}/{k}": torch.as_tensor(v) for k, v in state.items()}
-    _save(tensors | {"step": torch.tensor(step), "bf16": torch.tensor(codec.bf16)}, path)
+    tensors |= {"step": torch.tensor(step), "mean_loss": torch.tensor(mean_loss, dtype=torch.float64)}
+    _save(tensors | {"bf16": torch.tensor(codec.bf16)}, path)
 
 
-def _load_checkpoint(path: Path, codec: FactorizedCodec, found: list) -> int:
-    tensors = load_file(path)
-    state = {k.removeprefix("codec/"): v for k, v in tensors.items() if k.startswith("codec/")}
-    codec.cdf = torch.zeros_like(state["cdf"], device=codec.y_scale.device)
-    codec.load_state_dict(state)
-    for j, optimizer in enumerate(found):
-        whole = optimizer.state_dict()
-        whole["state"] = {}
-        for key, value in tensors.items():
-            if key.startswith(f"optimizer/{j}/"):
-                _, _, i, name = key.split("/")
-                whole["state"].setdefault(int(i), {})[name] = value
-        optimizer.load_state_dict(whole)
-    codec.bf16 = bool(tensors.get("bf16", codec.bf16))  # a timing chose it, perhaps otherwise today
-    return int(tensors["step"])
+def _load_checkpoint(path: Path, codec: FactorizedCodec, found: list) -> tuple[int, float]:
+    """Go back to where a training was: (step, mean loss). Raises ValueError if the file is of no such training."""
+    try:
+        tensors = load_file(path)
+        state = {k.removeprefix("codec/"): v for k, v in tensors.items() if k.startswith("codec/")}
+        codec.cdf = torch.zeros_like(state["cdf"], device=codec.y_scale.device)
+        codec.load_state_dict(state)
+        for j, optimizer in enumerate(found):
+            whole = optimizer.state_dict()
+            whole["state"] = {}
+            for key, value in tensors.items():
+                if key.startswith(f"optimizer/{j}/"):
+                    _, _, i, name = key.split("/")
+                    whole["state"].setdefault(int(i), {})[name] = value
+            optimizer.load_state_dict(whole)
+        codec.bf16 = bool(tensors["bf16"])  # a timing chose it, perhaps otherwise today
+        return int(tensors["step"]), float(tensors["mean_loss"])
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path} is no checkpoint of this training: delete it to begin again") from error
+
+
+def _read_log(path: Path) -> list[list[str]]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [line.split(",") for line in lines if line.split(",")[0].isdigit()]
 
 
 def train(
@@ -235,37 +242,36 @@ def train(
     codec.bf16 = fastest_dtype_is_bf16(device)
     found = optimizers(codec, lr)
     checkpoint, log = out.with_suffix(".checkpoint"), out.with_suffix(".csv")
-    first = _load_checkpoint(checkpoint, codec, found) if checkpoint.exists() else 0
-    mean_loss = math.nan
-    with open(log, "a" if first else "w", newline="") as file:
-        for step in (bar := tqdm(range(first, steps), initial=first, total=steps)):
-            decoder_only = step >= steps - decoder_steps
-            for part in (codec.analysis, codec.linear_analysis, codec.log_gain):
-                part.requires_grad_(not decoder_only)
-            if step % 100 == 0:
-                codec.update_deadzone(rounding_cost, rounds=3)
-            done = (step - steps + decoder_steps) / decoder_steps if decoder_only else step / (steps - decoder_steps)
-            scale = min(1, (step + 1) / 100, 3 * (1 - done))
-            rng = np.random.default_rng([seed, step])
-            torch.manual_seed(int(rng.integers(2**31)))
-            x = random_crops(photos, rng, batch).to(device).contiguous(memory_format=torch.channels_last)
-            lam = LAM_MIN * (LAM_MAX / LAM_MIN) ** torch.rand(batch).to(device)
-            loss = relaxed_loss(codec, x, lam, deadzone=decoder_only)
-            loss = (loss * (lam / LAM_MAX).rsqrt()).mean()
-            codec.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
-            for optimizer in found:
-                for group in optimizer.param_groups:
-                    group["lr"] = group["peak"] * scale
-                optimizer.step()
-            mean_loss = loss.item() if math.isnan(mean_loss) else 0.98 * mean_loss + 0.02 * loss.item()
-            bar.set_postfix_str(f"loss {mean_loss:.3f}", refresh=False)
-            if (step + 1) % every == 0 or step + 1 == steps:
-                row = [f"{value:.4f}" for triple in validate(codec) for value in triple]
-                csv.writer(file).writerow([step + 1, f"{mean_loss:.4f}", *row])
-                file.flush()
-                _save_checkpoint(checkpoint, step + 1, codec, found)
+    first, mean_loss = _load_checkpoint(checkpoint, codec, found) if checkpoint.exists() else (0, math.nan)
+    rows = [row for row in _read_log(log) if int(row[0]) <= first]
+    for step in (bar := tqdm(range(first, steps), initial=first, total=steps)):
+        decoder_only = step >= steps - decoder_steps
+        for part in (codec.analysis, codec.linear_analysis, codec.log_gain):
+            part.requires_grad_(not decoder_only)
+        if step % 100 == 0:
+            codec.update_deadzone(rounding_cost, rounds=3)
+        done = (step - steps + decoder_steps) / decoder_steps if decoder_only else step / (steps - decoder_steps)
+        scale = min(1, (step + 1) / 100, 3 * (1 - done))
+        rng = np.random.default_rng([seed, step])
+        torch.manual_seed(int(rng.integers(2**31)))
+        x = random_crops(photos, rng, batch).to(device).contiguous(memory_format=torch.channels_last)
+        lam = LAM_MIN * (LAM_MAX / LAM_MIN) ** torch.rand(batch).to(device)
+        loss = relaxed_loss(codec, x, lam, deadzone=decoder_only)
+        loss = (loss * (lam / LAM_MAX).rsqrt()).mean()
+        codec.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
+        for optimizer in found:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * scale
+            optimizer.step()
+        mean_loss = loss.item() if math.isnan(mean_loss) else 0.98 * mean_loss + 0.02 * loss.item()
+        bar.set_postfix_str(f"loss {mean_loss:.3f}", refresh=False)
+        if (step + 1) % every == 0 or step + 1 == steps:
+            row = [f"{value:.4f}" for triple in validate(codec) for value in triple]
+            rows.append([str(step + 1), f"{mean_loss:.4f}", *row])
+            write_atomic(log, "".join(",".join(row) + "\n" for row in rows).encode())
+            _save_checkpoint(checkpoint, step + 1, mean_loss, codec, found)
     codec = codec.cpu().eval()
     codec.bf16 = False
     codec.finish(rounding_cost)

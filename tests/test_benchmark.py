@@ -6,7 +6,7 @@ import pytest
 from small_codec import small_codec, smooth_noise
 
 from nctutorial import benchmark, bitstream, codecs, data, metrics
-from nctutorial.benchmark import COLUMNS, KODAK, LAMS
+from nctutorial.benchmark import COLUMNS, KODAK, LAMS, MEASURED
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_rows_are_the_facts_of_the_files():
         assert row["psnr"] == pytest.approx(10 * np.log10(255**2 / error))
         assert row["ms_ssim"] == metrics.ms_ssim(image, coded.image)
         assert all(row[name] > 0 for name in benchmark.SECONDS)
-        assert {"image", *row} == set(COLUMNS)
+        assert tuple(row) == MEASURED
 
 
 def test_the_default_lams_span_the_range():
@@ -65,7 +65,8 @@ def test_a_folder_and_its_csv(folder, tmp_path):
     assert list(read[0]) == list(COLUMNS)
     for row, text in zip(rows, read, strict=True):
         assert text["image"] == row["image"] and int(text["bytes"]) == row["bytes"]
-        for name in COLUMNS[3:]:
+        assert text["origin"] == row["origin"]
+        for name in MEASURED[2:]:
             assert float(text[name]) == pytest.approx(row[name], rel=1e-5)
 
 
@@ -76,6 +77,70 @@ def test_the_csv_is_whole_after_each_picture(folder, tmp_path):
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 2
 
 
+# ---- an interrupted run goes on
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The shapes of the pictures that are measured from now on."""
+    shapes, measure = [], benchmark.measure
+
+    def noted(codec, image, lams):
+        shapes.append(image.shape[:2])
+        return measure(codec, image, lams)
+
+    monkeypatch.setattr(benchmark, "measure", noted)
+    return shapes
+
+
+def run(folder, lams=(0.001, 0.01), codec=None):
+    return benchmark.measure_folder(codec or small_codec(), folder, lams, folder / "rows.csv")
+
+
+def test_finished_photos_are_not_measured_again(folder, measured):
+    (folder / "photo2.png").write_bytes(b"broken")
+    with pytest.raises(data.ImageError):
+        run(folder)
+    before = (folder / "rows.csv").read_text()
+    data.save_image(folder / "photo2.png", smooth_noise(20, 21))
+    rows = run(folder)
+    assert measured == [(40, 60), (33, 17), (20, 21)]
+    assert (folder / "rows.csv").read_text().startswith(before)  # the seconds too
+    assert len({row["lam"] for row in rows}) == 2 and len(rows) == 6  # the table groups by λ
+    assert run(folder) == run(folder) and len(measured) == 3
+
+
+def test_a_torn_or_damaged_row_is_measured_again(folder, measured):
+    run(folder)
+    whole = (folder / "rows.csv").read_bytes()
+    lines = whole.splitlines(keepends=True)
+    second = b"".join([lines[0], lines[1].replace(b",", b";"), *lines[2:]])
+    for damaged in (whole[:-20], whole[: len(whole) // 2], second, lines[0], b"", b"\xff\0" * 99, b"x" * 200_000):
+        (folder / "rows.csv").write_bytes(damaged)
+        del measured[:]
+        run(folder)
+        assert 1 <= len(measured) <= 2
+        again = (folder / "rows.csv").read_text().splitlines()
+        assert len(again) == 5 and again[0] == ",".join(COLUMNS)
+
+
+def test_rows_of_other_settings_are_measured_again(folder, measured, monkeypatch):
+    run(folder)
+    run(folder, (0.001, 0.02))  # another λ
+    assert len(measured) == 4
+    run(folder, (0.02, 0.001))  # the same ones
+    assert len(measured) == 4
+    data.save_image(folder / "photo0.png", smooth_noise(40, 60, seed=5))  # another picture of this name
+    run(folder, (0.02, 0.001))
+    assert measured[4:] == [(40, 60)]
+    (folder / "photo1.png").rename(folder / "a.png")  # another name of this picture
+    rows = run(folder, (0.02, 0.001))
+    assert len(measured) == 5 and [row["image"] for row in rows] == ["a.png"] * 2 + ["photo0.png"] * 2
+    monkeypatch.setitem(small_codec().__dict__, "fingerprint", b"abcd")  # another model
+    run(folder, (0.02, 0.001))
+    assert len(measured) == 7
+
+
 def test_folders_without_pictures(tmp_path):
     with pytest.raises(data.ImageError, match="holds no pictures"):
         benchmark.pictures(tmp_path)
@@ -84,7 +149,7 @@ def test_folders_without_pictures(tmp_path):
 
 
 def row(image="a.png", lam=0.01, **values):
-    return {"image": image, "lam": lam} | {name: 1.0 for name in COLUMNS[2:]} | values
+    return {"image": image, "lam": lam} | {name: 1.0 for name in MEASURED[1:]} | values
 
 
 def test_table_is_of_means():

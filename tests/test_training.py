@@ -228,6 +228,45 @@ def test_killed_and_resumed_training_ends_with_the_same_bits(
     assert expected.keys() == found.keys()
     for name in expected:
         assert torch.equal(expected[name], found[name]), name
+    assert out.with_suffix(".csv").read_text() == (tmp_path / "whole.csv").read_text()  # the mean loss goes on, too
+
+
+def test_killed_between_the_log_and_the_checkpoint(folder, tmp_path, without_pca, monkeypatch):
+    arguments = {"steps": 4, "decoder_steps": 1, "batch": 1, "every": 2}
+    training.train(folder, tmp_path / "whole.safetensors", **arguments)
+    save_checkpoint = training._save_checkpoint
+
+    def killed(path, step, *rest):
+        if step == 4:
+            raise KeyboardInterrupt
+        save_checkpoint(path, step, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_save_checkpoint", killed)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(folder, tmp_path / "a.safetensors", **arguments)
+    log = tmp_path / "a.csv"
+    assert len(log.read_text().splitlines()) == 2  # one step more than the checkpoint knows of
+    log.write_text(log.read_text()[:-9])
+    training.train(folder, tmp_path / "a.safetensors", **arguments)
+    assert log.read_text() == (tmp_path / "whole.csv").read_text()
+
+
+@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[:-1000], lambda b: b"x" * 99])
+def test_a_damaged_checkpoint_is_one_sentence(folder, tmp_path, without_pca, damage):
+    out, checkpoint = tmp_path / "a.safetensors", tmp_path / "a.checkpoint"
+    training.train(folder, out, steps=1, decoder_steps=0, batch=1)
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    with pytest.raises(ValueError, match="a.checkpoint is no checkpoint of this training: delete it"):
+        training.train(folder, out, steps=2, decoder_steps=0, batch=1)
+
+
+def test_weights_are_no_checkpoint(folder, tmp_path, without_pca):
+    out = tmp_path / "a.safetensors"
+    training.train(folder, out, steps=0)
+    out.rename(tmp_path / "a.checkpoint")
+    with pytest.raises(ValueError, match="delete it"):
+        training.train(folder, out, steps=1)
 
 
 def test_training_goes_on_from_given_weights(folder, tmp_path, without_pca):
