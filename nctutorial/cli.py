@@ -147,11 +147,14 @@ def main(argv: list[str] | None = None) -> int:
         if args.run is _benchmark and args.folder is None and not args.speed:
             parser.error("benchmark needs a folder of photos, or --speed")
         args.run(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("nctutorial: interrupted", file=sys.stderr)
         return 130
-    except MemoryError:
-        message = "there is not enough memory for a picture of this size"
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch's word for it
+            raise
+        message = "there is not enough memory for this"
     except OSError as error:
         message = ": ".join(str(part) for part in (error.filename, error.strerror) if part) or str(error)
     except ValueError as error:  # ImageError, BitstreamError and a model that does not fit

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from . import bitstream
 from .bitstream import BitstreamError
-from .data import WEIGHTS, check_image, pad_to_multiple, to_tensor, to_uint8
+from .data import WEIGHTS, check_image, pad_to_multiple, to_tensor, to_uint8, write_atomic
 from .layers import GDN, ResidualBlock, UpConv, add_noise, conv, shrink, ste_round
 from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
 
@@ -252,7 +253,7 @@ class FactorizedCodec(nn.Module):
         self.cdf = torch.from_numpy(integer.cdf).to(torch.int32)
         self.cdf_first = torch.from_numpy(integer.first // integer.spacing).to(torch.int32)
         self.cdf_size = torch.from_numpy(np.diff(integer.start)).to(torch.int32)
-        for cached in ("integer_prior", "fingerprint"):
+        for cached in ("integer_prior", "sha256"):
             self.__dict__.pop(cached, None)
         self._last_tables = None, None
 
@@ -264,14 +265,19 @@ class FactorizedCodec(nn.Module):
         first = self.cdf_first.numpy().astype(np.int64) * spacing
         return IntegerPrior(self.cdf.numpy().astype(np.int64), start, first, spacing)
 
-    @functools.cached_property
+    @property
     def fingerprint(self) -> bytes:
-        """The first 4 bytes of the SHA-256 of all weights and tables."""
+        """What files name this model by: the first 4 bytes of the SHA-256 of all weights and tables."""
+        return bytes.fromhex(self.sha256)[:4]
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Of the names and values of all weights and tables, in hex."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
-        return digest.digest()[:4]
+        return digest.hexdigest()
 
     def _integers(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Step and deadzone of each channel at a grid position, interpolated in integers. Two (M,) int64."""
@@ -374,6 +380,11 @@ class FactorizedCodec(nn.Module):
 
     # ---- weights
 
+    def save(self, path: Path | str) -> None:
+        """Write a finished model to a .safetensors file, with its SHA-256. Raises OSError."""
+        state = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        write_atomic(path, save(state, {"sha256": self.sha256}))
+
     @classmethod
     def load(cls, path: Path | str) -> "FactorizedCodec":
         """A finished model from a .safetensors file. Raises FileNotFoundError, or ValueError if it does not fit."""
@@ -384,10 +395,15 @@ class FactorizedCodec(nn.Module):
         try:
             with safe_open(path, "pt") as file:
                 state = {name: file.get_tensor(name) for name in file.keys()}
+                noted = (file.metadata() or {}).get("sha256")
             codec.cdf = torch.zeros_like(state["cdf"])  # the one buffer whose size training decides
             codec.load_state_dict(state)
         except (SafetensorError, KeyError, RuntimeError) as error:
-            raise ValueError(f"{path} does not hold the weights of this codec: restore it with git") from error
+            raise ValueError(
+                f"{path} does not hold the weights of this codec: restore it with git or train again"
+            ) from error
+        if noted not in (codec.sha256, None):
+            raise ValueError(f"the weights in {path} were altered: restore it with git or train again")
         return codec.eval()
 
 

@@ -128,13 +128,17 @@ def save_image(path, image: np.ndarray) -> None:
 def write_atomic(path, data: bytes) -> None:
     """Write `data` to `path` so that a reader finds the old file or the whole new one. Raises OSError."""
     path = Path(path)
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)  # a device such as /dev/null must not be replaced by a file
-        return
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(data)
-        os.replace(part, path)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)  # a device such as /dev/null must not be replaced by a file
+        else:
+            part.write_bytes(data)
+            os.replace(part, path)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)  # not the name with .part
+        raise
     finally:
         part.unlink(missing_ok=True)
 

@@ -170,17 +170,14 @@ def validate(codec: FactorizedCodec) -> list[tuple[float, float, float]]:
     return rows
 
 
-def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    write_atomic(path, save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}))
-
-
 def _save_checkpoint(path: Path, step: int, mean_loss: float, codec: FactorizedCodec, found: list) -> None:
     tensors = {f"codec/{k}": v for k, v in codec.state_dict().items()}
     for j, optimizer in enumerate(found):
         for i, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{j}/{i}/{k}": torch.as_tensor(v) for k, v in state.items()}
     tensors |= {"step": torch.tensor(step), "mean_loss": torch.tensor(mean_loss, dtype=torch.float64)}
-    _save(tensors | {"bf16": torch.tensor(codec.bf16)}, path)
+    tensors |= {"bf16": torch.tensor(codec.bf16)}
+    write_atomic(path, save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}))
 
 
 def _load_checkpoint(path: Path, codec: FactorizedCodec, found: list) -> tuple[int, float]:
@@ -275,5 +272,5 @@ def train(
     codec = codec.cpu().eval()
     codec.bf16 = False
     codec.finish(rounding_cost)
-    _save(codec.state_dict(), out)
+    codec.save(out)
     return codec

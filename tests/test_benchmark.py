@@ -136,7 +136,7 @@ def test_rows_of_other_settings_are_measured_again(folder, measured, monkeypatch
     (folder / "photo1.png").rename(folder / "a.png")  # another name of this picture
     rows = run(folder, (0.02, 0.001))
     assert len(measured) == 5 and [row["image"] for row in rows] == ["a.png"] * 2 + ["photo0.png"] * 2
-    monkeypatch.setitem(small_codec().__dict__, "fingerprint", b"abcd")  # another model
+    monkeypatch.setitem(small_codec().__dict__, "sha256", "abcd" * 16)  # another model
     run(folder, (0.02, 0.001))
     assert len(measured) == 7
 

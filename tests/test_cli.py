@@ -1,3 +1,4 @@
+import errno
 import inspect
 import os
 import re
@@ -9,12 +10,13 @@ from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import save_file
 from small_codec import SmallCodec, small_codec, smooth_noise
 
 import nctutorial
-from nctutorial import bitstream, cli, codecs, data, metrics, training
+from nctutorial import cli, codecs, data, metrics, training
 from nctutorial.codecs import LAM_MIN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -175,6 +177,18 @@ ERRORS = {
     "training to a wrong suffix": ("train empty --out a.csv", "ends in .safetensors"),
     "training with a negative batch": ("train empty --out a.safetensors --batch 0", "not a number of 1 or more"),
     "training with lr nan": ("train empty --out a.safetensors --lr nan", "not a number of 0.0 or more"),
+    "weights to begin with that are none": (
+        "train . --out a.safetensors --start photo.png",
+        "photo.png does not hold the weights .* restore it with git or train again",
+    ),
+    "no weights to begin with": ("train . --out a.safetensors --start no.safetensors", "no weights at no.safetensors"),
+    "truncated weights": ("compress photo.png a.nct --model half.safetensors", "half.safetensors does not hold"),
+    "altered weights": ("decompress photo.nct a.png --model altered.safetensors", "altered.safetensors were altered"),
+    "a folder as stream": ("decompress empty a.png", "empty: Is a directory"),
+    "compress nothing": ("compress", "required: IN, OUT.nct"),
+    "compress to nowhere": ("compress photo.png", "required: OUT.nct"),
+    "decompress nothing": ("decompress", "required: IN.nct, OUT.png"),
+    "train on nothing": ("train", "required: FOLDER, --out"),
     "no command": ("", "required: command"),
     "unknown command": ("explode", "invalid choice: 'explode'"),
     "unknown option": ("compress photo.png a.nct --quality 3", "unrecognized arguments: --quality 3"),
@@ -193,6 +207,12 @@ def run(arguments):
 def test_an_error_is_one_line_and_exit_code_2(folder, capsys, name):
     line, message = ERRORS[name]
     Path("cut.nct").write_bytes(Path("photo.nct").read_bytes()[:-3])
+    if "weights" in name:
+        data.save_image("large.png", smooth_noise(128, 128))  # what `train .` finds
+        weights = bytearray((data.WEIGHTS / "factorized.safetensors").read_bytes())
+        Path("half.safetensors").write_bytes(weights[: len(weights) // 2])
+        weights[-1] ^= 1
+        Path("altered.safetensors").write_bytes(weights)
     before = files()
     assert run(line.split()) == 2
     out, err = capsys.readouterr()
@@ -202,24 +222,89 @@ def test_an_error_is_one_line_and_exit_code_2(folder, capsys, name):
     assert files() == before
 
 
+WRITING = {
+    "compress": "compress photo.png {}/a.nct",
+    "decompress": "decompress photo.nct {}/a.png",
+    "benchmark": "benchmark photos --out {}/a.csv",
+    "train": "train photos --out {}/a.safetensors --steps 1 --batch 1",
+}
+
+
+@pytest.fixture
+def small(folder, monkeypatch):
+    """Beside the files of `folder` a folder of one photo; a small model and no validation."""
+    for module in (training, codecs):
+        monkeypatch.setattr(module, "FactorizedCodec", SmallCodec)
+    monkeypatch.setattr(codecs, "load_codec", lambda name=None: small_codec())
+    Path("photo.nct").write_bytes(small_codec().compress(smooth_noise(70, 90)))
+    monkeypatch.setattr(nctutorial, "decompress", small_codec().decompress)
+    monkeypatch.setattr(training, "validate", lambda codec: [])
+    monkeypatch.setattr(training, "start_from_pca", lambda *arguments: None)
+    Path("photos").mkdir()
+    data.save_image("photos/a.png", smooth_noise(128, 150))
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission(folder, capsys):
+@pytest.mark.parametrize("command", WRITING)
+def test_a_folder_without_permission(small, capsys, command):
     Path("empty").chmod(0o500)
-    assert run(["compress", "photo.png", "empty/a.nct"]) == 2
+    assert run(WRITING[command].format("empty").split()) == 2
     assert "no permission to write empty" in capsys.readouterr().err
 
 
-def test_permission_is_asked_before_the_work(folder, capsys, monkeypatch):
+@pytest.mark.parametrize("command", WRITING)
+def test_permission_is_asked_before_the_work(small, capsys, monkeypatch, command):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert run(["compress", "photo.png", "empty/a.nct"]) == 2
+    monkeypatch.setattr(cli, "train", create_autospec(training.train, side_effect=AssertionError))
+    assert run(WRITING[command].format("empty").split()) == 2
     assert "no permission to write empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize("command", WRITING)
+def test_a_write_that_fails_half_way_leaves_nothing(small, capsys, monkeypatch, command, number):
+    def write_half(path, content):
+        with open(path, "wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    before = files()
+    assert run(WRITING[command].format("empty").split()) == 2
+    assert files() == before
+    message = capsys.readouterr().err.splitlines()[-1]  # after the progress bar
+    assert re.fullmatch(rf"nctutorial: empty/a\.\w+: {os.strerror(number)}", message)
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_a_limit_on_the_size_of_files(small, capsys, command):
+    resource = pytest.importorskip("resource")  # the system itself refuses, as with a full disk
+    before, limits = files(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))
+    try:
+        assert run(WRITING[command].format("empty").split()) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("nctutorial: empty/a.") and message.endswith(os.strerror(errno.EFBIG))
+    assert files() == before
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_loses_nothing(folder, capsys):
     Path("full.nct").symlink_to("/dev/full")
     assert cli.main(["compress", "photo.png", "full.nct"]) == 2
-    assert capsys.readouterr().err == "nctutorial: No space left on device\n"
+    assert capsys.readouterr().err == "nctutorial: full.nct: No space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_behind_the_standard_output(small, monkeypatch, capsys):
+    full = open("/dev/full", "w")
+    monkeypatch.setattr(sys, "stdout", full)
+    assert cli.main(["benchmark", "photos"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "nctutorial: No space left on device"
+    with pytest.raises(OSError):  # what is left of the table
+        full.close()
 
 
 def test_a_failed_write_leaves_the_old_file(folder, capsys, monkeypatch):
@@ -234,12 +319,17 @@ def test_a_failed_write_leaves_the_old_file(folder, capsys, monkeypatch):
     assert "No space left" in capsys.readouterr().err
 
 
-def test_not_enough_memory_is_an_error_too(folder, capsys):
-    codec = nctutorial.load_codec()
-    header = bitstream.Header(codec.fingerprint, 0, 2**32 - 1, 2**32 - 1)
-    Path("huge.nct").write_bytes(bitstream.pack(header, b""))
-    assert cli.main(["decompress", "huge.nct", "a.png", "--max-pixels", str(2**70)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+@pytest.mark.parametrize("take", [lambda: np.empty(2**55), lambda: torch.empty(2**60)])
+def test_not_enough_memory_is_an_error_too(folder, capsys, monkeypatch, take):
+    monkeypatch.setattr(data, "load_image", lambda path: take())
+    assert cli.main(["compress", "photo.png", "a.nct"]) == 2
+    assert capsys.readouterr().err == "nctutorial: there is not enough memory for this\n"
+
+
+def test_a_mistake_in_the_code_is_not_hidden(folder, monkeypatch):
+    monkeypatch.setattr(data, "load_image", create_autospec(data.load_image, side_effect=RuntimeError("a mistake")))
+    with pytest.raises(RuntimeError, match="a mistake"):
+        cli.main(["compress", "photo.png", "a.nct"])
 
 
 def test_an_interrupt_is_no_traceback(folder, capsys, monkeypatch):

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_golden import CASES, GOLDEN, crop, sha256, symbols_sha256
+from safetensors import safe_open
 from safetensors.torch import save_file
 from small_codec import SmallCodec, small_codec, smooth_noise
 
@@ -489,7 +490,7 @@ def test_the_limit_counts_the_pixels_of_the_picture(height, width):
 
 def test_weights_survive_a_file(small, tmp_path, monkeypatch):
     path = tmp_path / "small.safetensors"
-    save_file({k: v.contiguous() for k, v in small.state_dict().items()}, path)
+    small.save(path)
     loaded = SmallCodec.load(path)
     assert loaded.fingerprint == small.fingerprint and not loaded.training
     image = smooth_noise(50, 40)
@@ -507,7 +508,7 @@ def test_fingerprint_is_of_every_weight(small):
     digest = hashlib.sha256()
     for name in sorted(codec.state_dict()):
         digest.update(name.encode() + np.ascontiguousarray(codec.state_dict()[name].numpy()).tobytes())
-    assert codec.fingerprint == digest.digest()[:4]
+    assert codec.fingerprint == digest.digest()[:4] and codec.sha256 == digest.hexdigest()
     with torch.no_grad():
         codec.synthesis[-1].conv.bias[0] += 1e-3
     codec.finish()  # also forgets the old fingerprint and tables
@@ -524,6 +525,37 @@ def test_missing_and_foreign_weights(tmp_path):
     for path in (text, other):
         with pytest.raises(ValueError, match="does not hold the weights"):
             nctutorial.load_codec(str(path))
+
+
+def test_altered_weights_are_noticed(small, tmp_path):
+    path = tmp_path / "small.safetensors"
+    small.save(path)
+    whole = path.read_bytes()
+    with safe_open(path, "pt") as file:
+        assert file.metadata() == {"sha256": small.sha256}
+    for length in (0, 7, 8, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="small.safetensors does not hold.*restore it with git or train again"):
+            SmallCodec.load(path)
+    rng, errors = np.random.default_rng(0), set()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    for where in [*rng.integers(header, len(whole), 20), *rng.integers(0, header, 60)]:
+        altered = bytearray(whole)
+        altered[where] ^= 1 << int(rng.integers(8))
+        path.write_bytes(altered)
+        try:
+            loaded = SmallCodec.load(path)
+        except ValueError as error:
+            assert "small.safetensors" in str(error) and "\n" not in str(error)
+            errors.add(str(error).split(":")[0])
+        else:
+            assert where < header and loaded.sha256 == small.sha256  # the note itself, or blanks
+    assert len(errors) == 2
+
+
+def test_the_bundled_weights_note_their_sha256(bundled):
+    with safe_open(data.WEIGHTS / "factorized.safetensors", "pt") as file:
+        assert file.metadata() == {"sha256": bundled.sha256}, "python tests/make_golden.py writes it"
 
 
 def test_the_bundled_codec_keeps_to_its_budget(bundled):
