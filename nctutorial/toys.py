@@ -1,4 +1,4 @@
-"""What chapters 00 and 01 build by hand and later chapters go on with: small, slow enough to read, and real.
+"""What chapters 00 to 04 build by hand and later chapters go on with: small, slow enough to read, and real.
 
 The codec that ships with the course is in codecs.py; nothing of it is used here.
 """
@@ -171,6 +171,29 @@ def fit(parameters, loss, crops: Tensor, steps: int, batch: int = 16, lr: float 
         if every is not None:
             every(step)
     return history
+
+
+# ---- chapter 03: a density with parameters
+
+
+class Logistic(nn.Module):
+    """A logistic density for each channel, smoothed by a box of width 1, which at integers is a pmf.
+
+    latents: (B, C, h, w), for the mean and spread to start from. y: (C, h, w) or (B, C, h, w), same shape out.
+    """
+
+    def __init__(self, latents: Tensor):
+        super().__init__()
+        self.mean = nn.Parameter(latents.mean((0, 2, 3))[:, None, None])
+        self.log_scale = nn.Parameter((latents.std((0, 2, 3)) * math.sqrt(3) / math.pi).log()[:, None, None])
+
+    def likelihood(self, y: Tensor) -> Tensor:
+        """F(y + 1/2) - F(y - 1/2), at least 1e-9; folded to the side of the mean where sigmoids are small."""
+        below, scale = -(y - self.mean).abs(), self.log_scale.exp()
+        return (torch.sigmoid((below + 0.5) / scale) - torch.sigmoid((below - 0.5) / scale)).clamp_min(1e-9)
+
+    def bits(self, y: Tensor) -> Tensor:
+        return -torch.log2(self.likelihood(y))
 
 
 # ---- chapter 04: a step of its own for each channel

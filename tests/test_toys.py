@@ -1,8 +1,9 @@
-"""The toys of chapters 00 and 01, against scipy and against what they promise the later chapters."""
+"""The toys of chapters 00 to 04, against scipy and against what they promise the later chapters."""
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.fft import dctn
 
 from nctutorial import toys
@@ -105,3 +106,15 @@ def test_fit_lowers_the_loss_and_repeats_exactly():
     assert after < 0.97 * before
     assert train(seed=0)[0] == history
     assert train(seed=1)[0] != history
+
+
+def test_logistic_is_the_box_smoothed_density_in_both_tails():
+    latents = torch.tensor([[[[-1.0, 1.0]], [[3.0, 7.0]]]]).repeat(50, 1, 1, 1)
+    prior = toys.Logistic(latents)
+    y = torch.arange(-15.0, 21)
+    mean, std = np.array([[0.0], [5.0]]), latents.numpy().std((0, 2, 3), ddof=1)[:, None]
+    exact = stats.logistic(mean, std * np.sqrt(3) / np.pi)
+    expected = exact.sf(y.numpy() - 0.5) - exact.sf(y.numpy() + 0.5)
+    found = prior.likelihood(y.expand(2, 1, -1))[:, 0].detach().numpy()
+    np.testing.assert_allclose(found, np.maximum(expected, 1e-9), rtol=1e-3, atol=2e-9)
+    torch.testing.assert_close(prior.bits(y.expand(2, 1, -1)), -torch.log2(prior.likelihood(y.expand(2, 1, -1))))
