@@ -14,12 +14,13 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/sanitize.cfg
 
-.PHONY: help lab test lint clean
+.PHONY: help lab test lint coverage clean
 
 help:
 	@echo "make lab     install into .venv and open the course in JupyterLab"
 	@echo "make test    install into .venv and run every check: lint, unit, browser and notebook tests"
-	@echo "make lint    ruff alone: code style, in the notebooks too"
+	@echo "make lint    ruff and mypy alone: code style, in the notebooks too, and types"
+	@echo "make coverage  which lines of the package the unit tests reach: 95 % or it fails"
 	@echo "make clean   remove .venv and caches"
 	@echo
 	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer) that .venv is made from."
@@ -34,9 +35,13 @@ test: lint
 lint: .venv/ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+coverage: .venv/ready-test
+	$(BIN)/python -m pytest -q --cov=nctutorial --cov-report=term-missing --cov-fail-under=95 $(sort $(wildcard tests/test_*.py))
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache build *.egg-info
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .coverage build *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The empty file at the end of an install marks it as done, so that the next run starts at once.

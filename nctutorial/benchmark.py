@@ -10,7 +10,9 @@ import io
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,13 +30,13 @@ COLUMNS = ("image", *MEASURED, "origin")
 KODAK = tuple(f"kodim{i:02d}" for i in range(1, 25))
 
 
-def _timed(function, *arguments):
+def _timed(function: Callable[..., Any], *arguments: object) -> tuple[Any, float]:
     start = time.perf_counter()
     result = function(*arguments)
     return result, time.perf_counter() - start
 
 
-def measure(codec: FactorizedCodec, image: np.ndarray, lams=LAMS) -> list[dict]:
+def measure(codec: FactorizedCodec, image: np.ndarray, lams: Sequence[float] = LAMS) -> list[dict]:
     """One row for each λ, with the columns MEASURED. image: uint8 (H, W, 3).
 
     bpp counts every byte of the file, estimated_bpp is the cross-entropy of its payload. Seconds are of single
@@ -82,18 +84,23 @@ def origin(codec: FactorizedCodec, path: Path) -> str:
     return hashlib.sha256(codec.fingerprint + path.read_bytes()).hexdigest()[:16]
 
 
-def measure_folder(codec: FactorizedCodec, folder: Path | str, lams=LAMS, out: Path | str | None = None) -> list[dict]:
+def measure_folder(
+    codec: FactorizedCodec, folder: Path | str, lams: Sequence[float] = LAMS, out: Path | str | None = None
+) -> list[dict]:
     """The rows of every picture in a folder. Raises ImageError, OSError.
 
     out: a CSV, complete after each picture. The rows that an earlier, interrupted run left there are not measured
     again, if they are of the same pictures, model and λ.
     """
-    rows, warm = [], False
+    rows: list[dict] = []
+    warm = False
     finished = {} if out is None else read_rows(out)
     for path in tqdm(pictures(folder), desc="measuring", unit="photo", disable=None):
         key = origin(codec, path)
-        found = [finished.get((key, lam_at(lam_index(lam)))) for lam in lams]
-        if None in found:
+        keys = [(key, lam_at(lam_index(lam))) for lam in lams]
+        if finished.keys() >= {*keys}:
+            found = [finished[key] for key in keys]
+        else:
             if not warm:
                 codec.code(codec.analyze(photo("red_panda")), LAM_MIN)  # not measured
                 warm = True
@@ -106,13 +113,13 @@ def measure_folder(codec: FactorizedCodec, folder: Path | str, lams=LAMS, out: P
 
 def read_rows(out: Path | str) -> dict[tuple[str, float], dict]:
     """The rows in a CSV, by their origin and λ; none if there is no such file. A damaged row is left out."""
-    rows = {}
+    rows: dict[tuple[str, float], dict] = {}
     if not Path(out).is_file():
         return rows
     with open(out, newline="", errors="replace") as file, contextlib.suppress(csv.Error):
         for text in csv.DictReader(file):
             try:
-                row = {name: float(text[name]) for name in MEASURED}
+                row: dict[str, Any] = {name: float(text[name]) for name in MEASURED}
                 row |= {"lam": lam_at(lam_index(row["lam"])), "bytes": int(text["bytes"]), "origin": text["origin"]}
             except (KeyError, TypeError, ValueError):
                 continue
@@ -149,7 +156,7 @@ def table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def bd_rates(rows: list[dict], references=("hevc444_x265", "jpeg420")) -> dict[str, float] | None:
+def bd_rates(rows: list[dict], references: Sequence[str] = ("hevc444_x265", "jpeg420")) -> dict[str, float] | None:
     """BD-rate in percent against each reference on Kodak: per image, then averaged.
 
     None unless the 24 Kodak images, kodim01 to kodim24, are among the rows. The references' points were measured

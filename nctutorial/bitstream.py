@@ -15,7 +15,9 @@ Nothing here knows of networks or of torch. All integers are little-endian.
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import constriction
 import numpy as np
@@ -103,7 +105,7 @@ class Tables:
     low: np.ndarray  # (C,) int
     counts: list[np.ndarray]  # C arrays of int64, each of length (number of symbols + 1)
 
-    def models(self):
+    def models(self) -> Iterator[Any]:
         """constriction's entropy models. Sums of integers below 2^53 are exact in float64, on any machine."""
         for counts in self.counts:
             yield constriction.stream.model.Categorical(counts.astype(np.float64), perfect=False)
@@ -133,9 +135,9 @@ def encode_symbols(symbols: np.ndarray, tables: Tables) -> bytes:
     encoder = constriction.stream.queue.RangeEncoder()
     escapes = np.array([len(c) - 1 for c in tables.counts])
     index = symbols.astype(np.int32) - tables.low[:, None].astype(np.int32)
-    outside = (index < 0) | (index >= escapes[:, None])
+    outside = np.logical_or(index < 0, index >= escapes[:, None])
     index = np.where(outside, escapes[:, None], index).astype(np.int32)
-    has_escape = outside.any(axis=1)
+    has_escape = np.asarray(outside.any(axis=1))
     for c, model in enumerate(tables.models()):
         encoder.encode(index[c], model)
         if has_escape[c]:

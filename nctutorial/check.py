@@ -13,18 +13,19 @@ returns the `...` of the stub, "Exercise 7.1: not attempted yet".
 
 import functools
 import traceback
+from collections.abc import Callable
 
 
 class _Stop(Exception):
     """The reader's function cannot be checked further; the message is the verdict."""
 
 
-def exercise(number):
+def exercise(number: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorator: make a checking function print its verdict. number: of the exercise, such as "7.1"."""
 
-    def decorate(check):
+    def decorate(check: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(check)
-        def checked(*answers):
+        def checked(*answers: object) -> None:
             print(f"Exercise {number}: {_verdict(check, answers)}")
 
         return checked

@@ -6,7 +6,9 @@ data/reference/kodak_classical.csv. HEVC is x265 4:4:4, a stand-in for BPG: -0.3
 """
 
 import io
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from types import ModuleType
 
 import numpy as np
 from PIL import Image
@@ -15,7 +17,9 @@ from .data import ImageError, check_image, load_image
 from .metrics import bpp, psnr
 
 CODECS = ("jpeg", "jpeg2000", "webp", "avif", "hevc")
-PILLOW = {  # format and options; jpeg2000's are its irreversible 9/7 wavelet and colour transform
+PILLOW: dict[
+    str, tuple[str, dict]
+] = {  # format and options; jpeg2000's are its irreversible 9/7 wavelet and colour transform
     "jpeg": ("JPEG", {"subsampling": "4:2:0", "optimize": True}),
     "jpeg2000": ("JPEG2000", {"irreversible": True, "mct": 1}),
     "webp": ("WEBP", {"method": 6}),
@@ -23,7 +27,7 @@ PILLOW = {  # format and options; jpeg2000's are its irreversible 9/7 wavelet an
 }
 
 # Every setting that `at_bytes` may use, from the smallest file to the largest.
-QUALITIES = {
+QUALITIES: dict[str, Sequence[float]] = {
     "jpeg": range(1, 101),
     "jpeg2000": np.geomspace(0.02, 12, 200).tolist(),
     "webp": range(101),
@@ -31,7 +35,7 @@ QUALITIES = {
     "hevc": range(51, -1, -1),
 }
 # The points of a rate-distortion curve, about 0.1 to 3 bits per pixel on a photo.
-CURVE = {
+CURVE: dict[str, Sequence[float]] = {
     "jpeg": (3, 5, 8, 10, 15, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95),
     "jpeg2000": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5),
     "webp": (0, 1, 3, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95),
@@ -64,7 +68,7 @@ def decode(codec: str, data: bytes) -> np.ndarray:
     return _decode_hevc(data) if codec == "hevc" else load_image(data)
 
 
-def rd_curve(codec: str, image: np.ndarray, qualities=None) -> list[tuple[float, float]]:
+def rd_curve(codec: str, image: np.ndarray, qualities: Iterable[float] | None = None) -> list[tuple[float, float]]:
     """(measured bpp, PSNR in dB) at each of `qualities` (default: CURVE[codec])."""
     _check(codec)
     points = []
@@ -103,7 +107,7 @@ YCBCR_TO_RGB = np.linalg.inv(RGB_TO_YCBCR)
 CENTRE = np.array([0, 128, 128])
 
 
-def _av():
+def _av() -> ModuleType:
     try:
         import av
     except ImportError:
@@ -111,7 +115,7 @@ def _av():
     return av
 
 
-def _encode_hevc(image: np.ndarray, qp: int) -> bytes:
+def _encode_hevc(image: np.ndarray, qp: float) -> bytes:
     av = _av()
     height, width = image.shape[:2]
     if min(height, width) < 16:

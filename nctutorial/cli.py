@@ -8,7 +8,9 @@ import inspect
 import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import nctutorial
 
@@ -17,7 +19,7 @@ from .training import train
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"nctutorial: {message} (see {self.prog} --help)\n")
 
 
@@ -29,10 +31,10 @@ def _lam(text: str) -> float:
     return float(text)
 
 
-def _at_least(low):
+def _at_least(low: int | float) -> Callable[[str], int | float]:
     """A parser of finite numbers of the type of `low`."""
 
-    def number(text: str):
+    def number(text: str) -> int | float:
         value = type(low)(text)
         if not low <= value < math.inf:
             raise argparse.ArgumentTypeError(f"{text} is not a number of {low} or more")
@@ -41,7 +43,7 @@ def _at_least(low):
     return number
 
 
-def _output(*suffixes: str):
+def _output(*suffixes: str) -> Callable[[str], Path]:
     """A parser of output paths that finds what is wrong with one before the work begins, not after it."""
 
     def path(text: str) -> Path:
@@ -59,7 +61,7 @@ def _output(*suffixes: str):
     return path
 
 
-def _compress(args) -> None:
+def _compress(args: argparse.Namespace) -> None:
     image = data.load_image(args.input)
     codec = codecs.load_codec(args.model)
     file = codec.compress(image, args.lam)
@@ -68,13 +70,13 @@ def _compress(args) -> None:
     print(f"{args.output}: {len(file):,} bytes, {rate:.4f} bpp at lambda {args.lam:g}")
 
 
-def _decompress(args) -> None:
+def _decompress(args: argparse.Namespace) -> None:
     file = args.input.read_bytes()
     decompress = nctutorial.decompress if args.model is None else codecs.load_codec(args.model).decompress
     data.save_image(args.output, decompress(file, args.max_pixels))
 
 
-def _benchmark(args) -> None:
+def _benchmark(args: argparse.Namespace) -> None:
     codec = codecs.load_codec(args.model)
     if args.folder is not None:
         rows = benchmark.measure_folder(codec, args.folder, out=args.out)
@@ -86,7 +88,7 @@ def _benchmark(args) -> None:
         print(benchmark.speed_table(codec, data.photo("red_panda")))
 
 
-def _train(args) -> None:
+def _train(args: argparse.Namespace) -> None:
     train(args.folder, args.out, start=args.start, **{name: getattr(args, name) for name in _numbers()})
 
 
@@ -100,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="nctutorial", description="A learned image codec, from photos to bytes and back.")
     commands = parser.add_subparsers(metavar="command", required=True)
 
-    def command(function, name: str, help: str) -> argparse.ArgumentParser:
+    def command(function: Callable[[argparse.Namespace], None], name: str, help: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help, description=help)
         added.set_defaults(run=function)
         return added

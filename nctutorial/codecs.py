@@ -62,13 +62,14 @@ def tiles(h: int, w: int) -> Iterator[tuple[Area, Area, Area]]:
     side = max(h, w) if h * w <= WHOLE else TILE
     for top in range(0, h, side):
         for left in range(0, w, side):
-            tile, around, inside = [], [], []
-            for first, end in ((top, h), (left, w)):
-                last, before = min(first + side, end), max(first - MARGIN, 0)
-                tile.append(slice(first, last))
-                around.append(slice(before, min(last + MARGIN, end)))
-                inside.append(slice(first - before, last - before))
-            yield tuple(tile), tuple(around), tuple(inside)
+            tile, around, inside = zip(_span(top, h, side), _span(left, w, side), strict=True)
+            yield tile, around, inside
+
+
+def _span(first: int, end: int, side: int) -> tuple[slice, slice, slice]:
+    """One dimension of a tile that begins at `first`: itself, the same with its margins, and its place in that."""
+    last, before = min(first + side, end), max(first - MARGIN, 0)
+    return slice(first, last), slice(before, min(last + MARGIN, end)), slice(first - before, last - before)
 
 
 def in_pixels(area: Area) -> Area:
@@ -77,7 +78,7 @@ def in_pixels(area: Area) -> Area:
     return rows, columns
 
 
-def _node_lams(device) -> Tensor:
+def _node_lams(device: torch.device) -> Tensor:
     """λ at the nodes: (NODES,)."""
     return torch.tensor([lam_at(i * LAM_STEPS // (NODES - 1)) for i in range(NODES)], device=device)
 
@@ -122,7 +123,13 @@ class FactorizedCodec(nn.Module):
 
     GAIN_NODES = 9  # each gain is piecewise linear in log λ between this many nodes
     bf16 = False  # training may run the two networks in bfloat16, where that is faster
-    _last_tables = None, None  # position on the grid, tables
+    _last_tables: tuple[int, bitstream.Tables] | None = None  # position on the grid, tables
+    y_scale: Tensor
+    steps: Tensor
+    deadzone: Tensor
+    cdf: Tensor
+    cdf_first: Tensor
+    cdf_size: Tensor
 
     def __init__(self, latent: int = 320, wide: int = 192, narrow: int = 128, depth: tuple[int, int] = (4, 5)):
         """latent: channels M of y. wide, narrow: of the network at 1/16 and at 1/8. depth: residual blocks there."""
@@ -159,7 +166,7 @@ class FactorizedCodec(nn.Module):
         self.register_buffer("cdf", torch.zeros(0, dtype=torch.int32))
         self.register_buffer("cdf_first", torch.zeros(latent, dtype=torch.int32))
         self.register_buffer("cdf_size", torch.zeros(latent, dtype=torch.int32))
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     # ---- the transforms
 
@@ -255,7 +262,7 @@ class FactorizedCodec(nn.Module):
         self.cdf_size = torch.from_numpy(np.diff(integer.start)).to(torch.int32)
         for cached in ("integer_prior", "sha256"):
             self.__dict__.pop(cached, None)
-        self._last_tables = None, None
+        self._last_tables = None
 
     @functools.cached_property
     def integer_prior(self) -> IntegerPrior:
@@ -292,7 +299,9 @@ class FactorizedCodec(nn.Module):
         return row(self.steps), row(self.deadzone)
 
     def _tables(self, index: int) -> bitstream.Tables:
-        if self._last_tables[0] != index:  # what codes a photo often asks for its bits, too
+        if (
+            self._last_tables is None or self._last_tables[0] != index
+        ):  # what codes a photo often asks for its bits, too
             self._last_tables = index, self.integer_prior.tables(*self._integers(index))
         return self._last_tables[1]
 

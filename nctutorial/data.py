@@ -11,10 +11,12 @@ import os
 import urllib.request
 import warnings
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -53,7 +55,7 @@ def photo(name: str) -> np.ndarray:
 # ---- any picture
 
 
-def load_image(source) -> np.ndarray:
+def load_image(source: str | os.PathLike | bytes | bytearray | memoryview | IO[bytes]) -> np.ndarray:
     """Read a picture as uint8 (H, W, 3).
 
     source: a path, the bytes of a file, or an open binary file. Transparency is put on white, EXIF
@@ -102,7 +104,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def check_image(image) -> np.ndarray:
+def check_image(image: ArrayLike) -> np.ndarray:
     """Return `image` if it is uint8 (H, W, 3) with H, W >= 1; else raise ImageError."""
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
@@ -110,13 +112,13 @@ def check_image(image) -> np.ndarray:
     return image
 
 
-def save_image(path, image: np.ndarray) -> None:
+def save_image(path: Path | str, image: np.ndarray) -> None:
     """Write uint8 (H, W, 3) to `path`, in the format of its suffix. Raises ImageError, OSError."""
     image = check_image(image)
     kind = Image.registered_extensions().get(Path(path).suffix.lower())
     if kind not in Image.SAVE:
         raise ImageError(f"{path}: no picture format has this suffix; try .png")
-    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": "4:4:4"}}
+    options: dict[str, dict] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": "4:4:4"}}
     buffer = io.BytesIO()
     try:
         Image.fromarray(image).save(buffer, kind, **options.get(kind, {}))
@@ -125,7 +127,7 @@ def save_image(path, image: np.ndarray) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-def write_atomic(path, data: bytes) -> None:
+def write_atomic(path: Path | str, data: bytes) -> None:
     """Write `data` to `path` so that a reader finds the old file or the whole new one. Raises OSError."""
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

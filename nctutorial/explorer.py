@@ -14,6 +14,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import numpy as np
@@ -64,13 +65,15 @@ class LambdaExplorer(anywidget.AnyWidget):
     frame = t.Dict().tag(sync=True)  # the photo as coded at one λ: pixels, bits per block and figures
     detail = t.Dict().tag(sync=True)  # the frame's MS-SSIM, which comes later
     curves = t.Dict().tag(sync=True)
-    stills = t.List().tag(sync=True)  # precomputed frames
+    stills: t.List = t.List().tag(sync=True)  # precomputed frames
     error = t.Unicode().tag(sync=True)
 
-    def __init__(self, photo="red_panda", lam=0.01, codec=None, live=True):
+    def __init__(self, photo: str | np.ndarray = "red_panda", lam: float = 0.01, codec: Any = None, live: bool = True):
         self._codec = codec or load_codec("factorized")
         self._own = ("", None) if isinstance(photo, str) else ("your photo", data.check_image(photo))
-        self._study = self._coded = self._task = None
+        self._study: Any = None
+        self._coded: Any = None
+        self._task: asyncio.Task | None = None
         self._serial = 0
         photos = {"held out from training": data.photo_names(), "seen in training": data.photo_names("train")}
         super().__init__(photo=photo if isinstance(photo, str) else "own", lam=lam, live=live, photos=photos)
@@ -216,7 +219,7 @@ class LambdaExplorer(anywidget.AnyWidget):
         alt = f"{self.photo}: three reconstructions at rising λ, and the rate-distortion plane of this photo"
         return bundle | {"image/png": self.picture()}, (metadata or {}) | {"image/png": {"alt": alt}}
 
-    def picture(self):
+    def picture(self) -> str:
         """The story without a slider, as a base64 PNG: the original, three λ, and the R-D plane."""
         study = self._study
         study.measure_grid()
@@ -236,7 +239,9 @@ class LambdaExplorer(anywidget.AnyWidget):
 # ---- pages without a kernel
 
 
-def precompute(photo="red_panda", n=33, lam=0.01, codec=None):
+def precompute(
+    photo: str | np.ndarray = "red_panda", n: int = 33, lam: float = 0.01, codec: Any = None
+) -> LambdaExplorer:
     """A LambdaExplorer that needs no kernel: n frames, log-spaced in λ, travel with the page.
 
     The frames are stored lossily to keep the page small, and the page says so; all figures are those of the
@@ -302,7 +307,9 @@ standAlone(document.getElementById("state").textContent, document.getElementById
 """
 
 
-def write_html(path, photo="red_panda", n=33, lam=0.01, codec=None):
+def write_html(
+    path: Path | str, photo: str | np.ndarray = "red_panda", n: int = 33, lam: float = 0.01, codec: Any = None
+) -> None:
     """Write the precomputed explorer as one page that needs nothing else. Raises TraitError, OSError."""
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(f"there is no folder {Path(path).parent}")

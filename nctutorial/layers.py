@@ -33,7 +33,7 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, gain
     """
     layer = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2)
     nn.init.normal_(layer.weight, std=gain / math.sqrt(in_channels * kernel**2))
-    nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.get_parameter("bias"))
     return layer
 
 

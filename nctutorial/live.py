@@ -10,6 +10,7 @@ import base64
 import io
 import signal
 import weakref
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import anywidget
@@ -44,17 +45,19 @@ class LiveTraining(anywidget.AnyWidget):
     lam = Lam(LAM_MIN).tag(sync=True)
     lam_range = t.List([LAM_MIN, LAM_MAX]).tag(sync=True)
     running = t.Bool(False).tag(sync=True)
-    trail = t.List().tag(sync=True)
-    goals = t.List().tag(sync=True)
+    trail: t.List = t.List().tag(sync=True)
+    goals: t.List = t.List().tag(sync=True)
     frame = t.Dict().tag(sync=True)  # the picture as it comes out now: its size and raw pixels
     note = t.Unicode().tag(sync=True)  # why it stopped
 
     _active = None  # weak reference to the widget that trains; one at a time in a kernel
 
-    def __init__(self, step, measure, lam=0.01, goals=()):
+    def __init__(
+        self, step: Callable[[float], object], measure: Callable[[], tuple], lam: float = 0.01, goals: Iterable = ()
+    ):
         self._step, self._measure = step, measure
         self._task, self._interrupted, self._left = None, False, 0
-        self._stills = []  # (λ, picture) at the end of each run
+        self._stills: list[tuple[float, np.ndarray]] = []  # (λ, picture) at the end of each run
         super().__init__(lam=lam, goals=[list(map(float, goal)) for goal in goals])
         self.steps = 0
         self._look()
@@ -64,7 +67,7 @@ class LiveTraining(anywidget.AnyWidget):
 
     # ---- training
 
-    def run(self, lam, steps):
+    def run(self, lam: float, steps: int) -> None:
         """Train `steps` steps at λ, here and now."""
         self.lam = lam
         for _ in range(steps):
@@ -149,12 +152,12 @@ class LiveTraining(anywidget.AnyWidget):
         picture = {"image/png": self.picture(), "text/plain": repr(self)}
         return bundle | picture, (metadata or {}) | {"image/png": {"alt": alt}}
 
-    def picture(self):
+    def picture(self) -> str:
         """The trail so far on the R-D plane, and the picture after each `run`, as a base64 PNG."""
         stills = self._stills[-3:] or [(self.lam, self._picture)]
         with rc_context(STYLE):
             figure = Figure(figsize=(9, 4.4), layout="constrained")
-            left, right = figure.subfigures(1, 2, width_ratios=(2.4, 1))
+            left, right = figure.subfigures(1, 2, width_ratios=(2.4, 1), squeeze=False)[0]
             self._draw_trail(left.subplots())
             for ax, (lam, picture) in zip(np.ravel(right.subplots(len(stills), 1)), stills, strict=True):
                 ax.imshow(picture)

@@ -4,10 +4,12 @@ Images are uint8 (H, W, 3). Averages over images are taken outside: PSNR and BD-
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest scale first
@@ -28,7 +30,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
-def bpp(n_bytes: int, image_or_shape) -> float:
+def bpp(n_bytes: int, image_or_shape: np.ndarray | Sequence[int]) -> float:
     """Bits per pixel of the original image: 8 n_bytes / (H W). Takes the image or its shape (H, W, ...)."""
     height, width = getattr(image_or_shape, "shape", image_or_shape)[:2]
     return 8 * n_bytes / (height * width)
@@ -78,7 +80,7 @@ def _blur(x: torch.Tensor) -> torch.Tensor:
     return F.conv2d(rows, taps.transpose(2, 3).contiguous(), groups=x.shape[1])
 
 
-def bd_rate(rate_ref, psnr_ref, rate, psnr) -> float:
+def bd_rate(rate_ref: ArrayLike, psnr_ref: ArrayLike, rate: ArrayLike, psnr: ArrayLike) -> float:
     """Bjøntegaard delta rate: the mean rate difference to the reference at equal quality, in percent.
 
     -10 means 10 % fewer bits. Each argument is a sequence; rates in any one unit. log(rate) is
@@ -95,7 +97,7 @@ def bd_rate(rate_ref, psnr_ref, rate, psnr) -> float:
     return 100 * math.expm1(difference)
 
 
-def _log_rate(rate, quality) -> PchipInterpolator:
+def _log_rate(rate: ArrayLike, quality: ArrayLike) -> PchipInterpolator:
     rate, quality = np.asarray(rate, float), np.asarray(quality, float)
     if rate.shape != quality.shape or rate.ndim != 1 or len(rate) < 2:
         raise ValueError("a rate-distortion curve needs two points or more, one quality to each rate")

@@ -4,8 +4,13 @@ Colours are those of Okabe and Ito (2008), which readers with a colour vision de
 codec also has its own marker and line, so that nothing depends on colour alone.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#007A5A", "#D55E00"
@@ -20,7 +25,7 @@ LOOKS = {  # codec -> (label, colour, line, marker)
     "hevc": ("HEVC", BLACK, "-.", "x"),
 }
 
-STYLE = {
+STYLE: Any = {
     "figure.facecolor": "white",
     "figure.dpi": 100,
     "savefig.facecolor": "white",
@@ -31,7 +36,7 @@ STYLE = {
     "axes.axisbelow": True,
     "axes.titlesize": 11,
     "axes.labelsize": 10,
-    "axes.prop_cycle": mpl.cycler(color=[BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK]),
+    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK]),
     "grid.color": "#E4E8EC",
     "legend.frameon": False,
     "lines.linewidth": 1.8,
@@ -41,12 +46,12 @@ STYLE = {
 }
 
 
-def style():
+def style() -> None:
     """Use the course's look for all figures from here on."""
     mpl.rcParams.update(STYLE)
 
 
-def rd_plane(curves, ax=None, ylabel="PSNR (dB)"):
+def rd_plane(curves: dict, ax: Axes | None = None, ylabel: str = "PSNR (dB)") -> Axes:
     """Draw rate-distortion curves and return the Axes.
 
     curves: {name: [(bpp, quality), ...]}; those in LOOKS have a label and a look, others are their own label.
@@ -62,7 +67,7 @@ def rd_plane(curves, ax=None, ylabel="PSNR (dB)"):
     return ax
 
 
-def explorer_picture(image, results, curves, focus):
+def explorer_picture(image: np.ndarray, results: list, curves: dict, focus: Sequence[float]) -> Figure:
     """The λ explorer without its slider: one region of the original and of three results, and the R-D plane.
 
     image: uint8 (H, W, 3). results: [(name, reconstruction, (bpp, PSNR in dB)), ...], three of them.
@@ -75,7 +80,7 @@ def explorer_picture(image, results, curves, focus):
     titles = ["original: 24 bpp", *(f"{name}: {bpp:.2f} bpp, {psnr:.1f} dB" for name, _, (bpp, psnr) in results)]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 5.4), layout="constrained")
-        pictures, plane = figure.subfigures(1, 2, width_ratios=(1, 1))
+        pictures, plane = figure.subfigures(1, 2, width_ratios=(1, 1), squeeze=False)[0]
         for axes, title, picture in zip(
             pictures.subplots(2, 2).flat, titles, [image, *(result[1] for result in results)], strict=True
         ):

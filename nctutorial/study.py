@@ -1,16 +1,18 @@
 """One photo under study: its rate-distortion curves, and what another codec makes of it at the same bytes."""
 
 import math
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from . import classical, metrics
-from .codecs import LAM_MAX, LAM_MIN
+from .codecs import LAM_MAX, LAM_MIN, Coded
 
 RIVALS = ("jpeg", "webp")
-GRID = {  # where each codec's curve is measured: λ, or quality
+GRID: dict[str, Sequence[float]] = {  # where each codec's curve is measured: λ, or quality
     "codec": np.geomspace(LAM_MIN, LAM_MAX, 13).tolist(),
     "jpeg": (1, *classical.CURVE["jpeg"]),
     "webp": classical.CURVE["webp"][::2],  # it takes 0.2 s a file
@@ -24,16 +26,18 @@ class Study:
     image: uint8 (H, W, 3). codec: has analyze(image) and code(latent, lam).
     """
 
-    def __init__(self, image, codec):
+    def __init__(self, image: np.ndarray, codec: Any):
         self.image, self.codec = image, codec
         self.latent = codec.analyze(image)
-        self.points = {name: {} for name in GRID}  # name -> setting (λ or quality) -> (bytes, PSNR in dB)
-        self.files = {name: {} for name in RIVALS}  # name -> quality -> the file
+        self.points: dict[str, dict[float, tuple[int, float]]] = {
+            name: {} for name in GRID
+        }  # name -> setting (λ or quality) -> (bytes, PSNR in dB)
+        self.files: dict[str, dict[float, bytes]] = {name: {} for name in RIVALS}  # name -> quality -> the file
 
-    def code(self, lam):
+    def code(self, lam: float) -> Coded:
         return self.codec.code(self.latent, lam)
 
-    def measure(self, name, setting):
+    def measure(self, name: str, setting: float) -> None:
         """Code the photo by `name` at λ or quality `setting`, once, and keep (bytes, PSNR)."""
         if setting in self.points[name]:
             return
@@ -45,7 +49,7 @@ class Study:
             image = classical.decode(name, file)
         self.points[name][setting] = len(file), metrics.psnr(self.image, image)
 
-    def measure_grid(self):
+    def measure_grid(self) -> None:
         """Measure all of GRID; the classical codecs release Python's lock, so they run beside ours."""
         with ThreadPoolExecutor(1) as pool:
             rivals = [pool.submit(self.measure, name, q) for name in RIVALS for q in GRID[name]]
@@ -54,7 +58,7 @@ class Study:
             for rival in rivals:
                 rival.result()
 
-    def figures(self, coded, rivals=()):
+    def figures(self, coded: Coded, rivals: Iterable[str] = ()) -> dict[str, Any]:
         """What the read-out shows of one coded frame, and the same of the rivals named, at the same bytes."""
         bpp, mse = metrics.bpp(len(coded.data), self.image), metrics.mse(self.image, coded.image)
         return {
@@ -68,23 +72,23 @@ class Study:
             "rivals": {name: self.rival(name, len(coded.data)) for name in rivals},
         }
 
-    def similarity(self, picture, name=None):
+    def similarity(self, picture: Any, name: str | None = None) -> float:
         """MS-SSIM of `picture`, an image or a file made by the codec `name`. Takes 0.1 s and more."""
         return metrics.ms_ssim(self.image, classical.decode(name, picture) if name else picture)
 
-    def curve(self, name):
+    def curve(self, name: str) -> list[list[float]]:
         """[[bpp, PSNR], ...] by rising rate, of those points in GRID that have been measured."""
         known = [self.points[name][setting] for setting in GRID[name] if setting in self.points[name]]
         points = sorted((metrics.bpp(n, self.image), psnr) for n, psnr in known)
         return [list(point) for point in points if np.isfinite(point[1])]
 
-    def rival(self, name, n_bytes):
+    def rival(self, name: str, n_bytes: int) -> dict[str, Any] | None:
         """The best file of `name` with at most n_bytes, else its smallest; None if none is measured yet."""
         sizes = self._sizes(name)
         if not sizes:
             return None
         fitting = [quality for quality, n in sizes.items() if n <= n_bytes]
-        quality = max(fitting) if fitting else min(sizes, key=sizes.get)
+        quality = max(fitting) if fitting else min(sizes, key=sizes.__getitem__)
         n, psnr = self.points[name][quality]
         return {
             "quality": quality,
@@ -94,19 +98,19 @@ class Study:
             "file": self.files[name][quality],
         }
 
-    def between(self, name, n_bytes):
+    def between(self, name: str, n_bytes: int) -> Any | None:
         """The quality to measure next for `rival` to come nearer to n_bytes; None if it cannot: bisection."""
         sizes, first = self._sizes(name), classical.QUALITIES[name][0]
         low = max((quality for quality, n in sizes.items() if n <= n_bytes), default=first - 1)
         high = min((quality for quality in sizes if quality > low), default=classical.QUALITIES[name][-1] + 1)
         return (low + high) // 2 if high - low > 1 else None
 
-    def _sizes(self, name):
+    def _sizes(self, name: str) -> dict[Any, int]:
         points = list(self.points[name].items())  # a copy: a thread may be adding to it
         return {quality: n for quality, (n, _) in points}
 
 
-def fit(image):
+def fit(image: np.ndarray) -> tuple[np.ndarray, str]:
     """Scale down to MAX_PIXELS if need be. Returns the image and a sentence about it."""
     height, width = image.shape[:2]
     factor = min((MAX_PIXELS / (height * width)) ** 0.5, MAX_SIDE / max(height, width))

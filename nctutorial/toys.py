@@ -6,6 +6,8 @@ The codec that ships with the course is in codecs.py; nothing of it is used here
 import math
 import struct
 import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import constriction
 import numpy as np
@@ -69,7 +71,7 @@ def decode_static(data: bytes) -> np.ndarray:
     return np.array([coder.decode(_model(table), int(table.sum())) + low for table in tables], np.int32)
 
 
-def _model(table: np.ndarray):
+def _model(table: np.ndarray) -> Any:
     padded = np.append(table, 0)  # the library wants two symbols or more; those that never occur cost next to nothing
     return constriction.stream.model.Categorical(padded.astype(np.float64), perfect=False)
 
@@ -138,7 +140,7 @@ class Autoencoder(nn.Module):
         narrow, widen = nn.Conv2d(hidden, latent, 1), nn.Conv2d(latent, hidden, 1)
         with torch.no_grad():
             for layer in (blocks, patterns, narrow, widen):
-                layer.bias.zero_()
+                nn.init.zeros_(layer.get_parameter("bias"))
             blocks.weight.copy_(dct_filters(hidden))
             patterns.weight.copy_(dct_filters(hidden))
             narrow.weight.copy_(torch.eye(latent, hidden)[:, :, None, None])
@@ -150,7 +152,16 @@ class Autoencoder(nn.Module):
         return self.synthesis(self.analysis(x))
 
 
-def fit(parameters, loss, crops: Tensor, steps: int, batch: int = 16, lr: float = 2e-3, seed: int = 0, every=None):
+def fit(
+    parameters: Iterable[Tensor],
+    loss: Callable[[Tensor], Tensor],
+    crops: Tensor,
+    steps: int,
+    batch: int = 16,
+    lr: float = 2e-3,
+    seed: int = 0,
+    every: Callable[[int], object] | None = None,
+) -> list[float]:
     """Minimise `loss` by Adam with cosine decay; the same seed gives the same steps, noise drawn in `loss` included.
 
     parameters: what to train. loss: takes x, (batch, 3, size, size), and returns a scalar. crops: what x is drawn
@@ -160,7 +171,7 @@ def fit(parameters, loss, crops: Tensor, steps: int, batch: int = 16, lr: float 
     optimizer = torch.optim.Adam(parameters, lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     torch.manual_seed(seed)
-    history = []
+    history: list[float] = []
     for step in range(1, steps + 1):
         value = loss(crops[torch.randint(len(crops), (batch,))])
         optimizer.zero_grad()

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,11 @@ class Muon(torch.optim.Optimizer):
     torch.optim.Muon takes 2-D parameters only and works in bfloat16, slow on CPUs without matrix units.
     """
 
-    def __init__(self, parameters, lr: float, momentum: float = 0.95):
+    def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95):
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self):
+    def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
@@ -96,18 +97,18 @@ def start_from_pca(codec: FactorizedCodec, photos: list[np.ndarray], rng: np.ran
         codec.linear_analysis.weight.copy_(basis.T[:, :, None, None])
         codec.linear_synthesis.weight.copy_(basis[:, :, None, None])
         for layer in (codec.linear_analysis, codec.linear_synthesis):
-            layer.bias.zero_()
+            torch.nn.init.zeros_(layer.get_parameter("bias"))
         spread = variance.clamp_min(1e-12).sqrt() * GREY
         codec.y_scale.copy_(spread.clamp_min(0.3))
         codec.prior = type(codec.prior)(latent, spread.clamp_min(0.05))
-        for layer in (codec.analysis[-1], codec.synthesis[-1].conv):
-            layer.weight.zero_()
+        for last in (codec.analysis[-1], codec.synthesis[-1].get_submodule("conv")):
+            torch.nn.init.zeros_(last.get_parameter("weight"))
 
 
 def fastest_dtype_is_bf16(device: str) -> bool:
     """Whether a convolution runs faster in bfloat16 than in float32 here: yes on GPUs and CPUs with matrix units."""
 
-    def seconds(dtype):
+    def seconds(dtype: torch.dtype) -> float:
         x = torch.randn(8, 128, 16, 16, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
         layer = torch.nn.Conv2d(128, 128, 3, padding=1, device=device, dtype=dtype)
         times = []

@@ -8,6 +8,9 @@ import base64
 import io
 import math
 import numbers
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from typing import Any
 
 import anywidget
 import matplotlib.pyplot as plt
@@ -26,7 +29,7 @@ STILLS = 4  # frames on the static picture
 class Lam(t.Float):
     """The trait of a widget that holds λ, clipped to [LAM_MIN, LAM_MAX] within the rounding of a slider's logarithm."""
 
-    def validate(self, obj, value):
+    def validate(self, obj: Any, value: Any) -> float:
         lam = super().validate(obj, value)
         if not LAM_MIN * 0.999999 <= lam <= LAM_MAX * 1.000001:
             raise t.TraitError(f"lam lies between {LAM_MIN} and {LAM_MAX}, not at {lam}")
@@ -99,7 +102,7 @@ class FrameSlider(anywidget.AnyWidget):
     captions = t.List(t.Unicode()).tag(sync=True)  # the value of each frame, with its unit
     frames = t.List(t.Bytes()).tag(sync=True)  # PNG files
 
-    def __init__(self, draw, values, label, unit=""):
+    def __init__(self, draw: Callable[[Any], Figure], values: Iterable, label: str, unit: str = ""):
         values = list(values)
         if not 2 <= len(values) <= MAX_FRAMES:
             raise ValueError(f"FrameSlider takes 2 to {MAX_FRAMES} values, not {len(values)}")
@@ -129,7 +132,7 @@ class FrameSlider(anywidget.AnyWidget):
         picture = {"image/png": self.picture(), "text/plain": repr(self)}
         return bundle | picture, (metadata or {}) | {"image/png": {"alt": alt}}
 
-    def picture(self):
+    def picture(self) -> str:
         """The first, the last and up to two frames between them under their captions, as a base64 PNG."""
         n = min(STILLS, len(self.frames))
         chosen = [round(i * (len(self.frames) - 1) / (n - 1)) for i in range(n)]
@@ -157,7 +160,7 @@ def _png(figure):
     return buffer.getvalue()
 
 
-def interval_ladder(message, ends, names, shown):
+def interval_ladder(message: Sequence[int], ends: Sequence[Fraction], names: Sequence[str], shown: int) -> Figure:
     """An exact arithmetic coder at work: a bar for each interval, magnified to full width. Returns a Figure.
 
     message: the symbols to code, as indices. ends: the K + 1 Fractions at which the K symbols' parts of [0, 1) end.
@@ -175,7 +178,7 @@ def interval_ladder(message, ends, names, shown):
         _draw_parts(ax, -i, ends, names, chosen)
         ax.text(1.03, -i, f"$2^{{{math.log2(width):.2f}}}$" if i else "1", va="center", size=12)
         ax.text(1.24, -i, settled(low, width) or "none", va="center", size=11, family="monospace")
-        if chosen is not None:
+        if s is not None and i < shown:
             left, right = float(ends[s]), float(ends[s + 1])
             ax.fill([left, right, 1, 0], [-i - 0.25, -i - 0.25, -i - 0.75, -i - 0.75], color=plotting.SKY, alpha=0.35)
             low, width = low + width * ends[s], width * (ends[s + 1] - ends[s])
@@ -193,7 +196,7 @@ def _draw_parts(ax, y, ends, names, chosen):
     ax.barh(y, 1, 0.5, color="none", edgecolor="#8c959f", linewidth=0.8)
 
 
-def settled(low, width):
+def settled(low: Fraction, width: Fraction) -> str:
     """The binary digits, as a string, with which every number in [low, low + width) begins. low, width: Fractions."""
     k = 0
     while math.floor(low * 2 ** (k + 1)) == math.ceil((low + width) * 2 ** (k + 1)) - 1:
