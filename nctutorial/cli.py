@@ -62,12 +62,14 @@ def _output(*suffixes: str) -> Callable[[str], Path]:
 
 
 def _compress(args: argparse.Namespace) -> None:
-    image = data.load_image(args.input)
+    image, losses = data.open_image(args.input)
     codec = codecs.load_codec(args.model)
     file = codec.compress(image, args.lam)
     data.write_atomic(args.output, file)
     rate = metrics.bpp(len(file), image)
     print(f"{args.output}: {len(file):,} bytes, {rate:.4f} bpp at lambda {args.lam:g}")
+    if losses:
+        print(losses)
 
 
 def _decompress(args: argparse.Namespace) -> None:

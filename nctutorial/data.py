@@ -4,6 +4,7 @@ An *image* is a uint8 array of shape (H, W, 3), RGB. Tensors for the models are 
 (1, 3, H, W) in [0, 1]. Nothing here knows of any model.
 """
 
+import contextlib
 import hashlib
 import http.client
 import io
@@ -18,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
+from PIL.ImageFile import ImageFile
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 PHOTOS = DATA / "photos"
@@ -62,6 +64,11 @@ def load_image(source: str | os.PathLike | bytes | bytearray | memoryview | IO[b
     rotation is applied, an animation gives its first frame, 16 bits a sample become 8. Colour profiles
     are not applied: the codecs compare stored values. Raises ImageError.
     """
+    return open_image(source)[0]
+
+
+def open_image(source: str | os.PathLike | bytes | bytearray | memoryview | IO[bytes]) -> tuple[np.ndarray, str]:
+    """As `load_image`, and in one sentence what of the picture did not come along; "" if all did."""
     name = "the file"
     if isinstance(source, str | os.PathLike):
         name = source = os.fspath(source)
@@ -71,7 +78,8 @@ def load_image(source: str | os.PathLike | bytes | bytearray | memoryview | IO[b
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(source) as file:
-                return np.array(_to_rgb(ImageOps.exif_transpose(file)))
+                upright = ImageOps.exif_transpose(file)
+                return np.array(_to_rgb(upright)), _losses(file, upright)
     except FileNotFoundError:
         raise ImageError(f"{name} does not exist") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -88,6 +96,21 @@ def load_image(source: str | os.PathLike | bytes | bytearray | memoryview | IO[b
     except Exception as error:  # on a damaged file Pillow's readers raise nearly anything
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
         raise ImageError(f"{name} cannot be read: {reason}") from None
+
+
+def _losses(file: ImageFile, picture: Image.Image) -> str:
+    """What `_to_rgb` and the choice of the first frame leave out, as one sentence."""
+    losses = []
+    if picture.has_transparency_data and np.asarray(picture.convert("RGBA").getchannel("A")).min() < 255:
+        losses.append("transparency was put on white")
+    if picture.mode.startswith("I"):
+        losses.append("16 bits a sample became 8")
+    if b"sRGB" not in (picture.info.get("icc_profile") or b"sRGB").replace(b"\0", b""):  # its name may be UTF-16
+        losses.append("the colour profile was not applied")
+    with contextlib.suppress(Exception):  # frames behind the first may be damaged
+        if getattr(file, "is_animated", False):
+            losses.append("only the first of its pictures was taken")
+    return ("; ".join(losses) + ".").capitalize() if losses else ""
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

@@ -70,7 +70,7 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     def __init__(self, photo: str | np.ndarray = "red_panda", lam: float = 0.01, codec: Any = None, live: bool = True):
         self._codec = codec or load_codec("factorized")
-        self._own = ("", None) if isinstance(photo, str) else ("your photo", data.check_image(photo))
+        self._own = ("", None, "") if isinstance(photo, str) else ("your photo", data.check_image(photo), "")
         self._study: Any = None
         self._coded: Any = None
         self._task: asyncio.Task | None = None
@@ -96,12 +96,12 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     def _open(self, _=None):
         """Show `photo`: the one place where the analysis transform runs."""
-        own, image = self._own
-        image, note = fit(image if self.photo == "own" else data.photo(self.photo))
+        own, image, losses = self._own if self.photo == "own" else (self._own[0], data.photo(self.photo), "")
+        image, note = fit(image)
         self._study = Study(image, self._codec)
         self._code()
         y, x = np.unravel_index(uniform_filter(self._coded.bits, 9).argmax(), self._coded.bits.shape)
-        scene = {"own": own, "note": note, "height": image.shape[0], "width": image.shape[1]}
+        scene = {"own": own, "note": f"{note} {losses}".strip(), "height": image.shape[0], "width": image.shape[1]}
         scene["focus"] = [16.0 * x + 8, 16.0 * y + 8]  # the zoom starts where the most bits go
         with self.hold_sync():
             self.error, self.curves = "", {}
@@ -197,11 +197,11 @@ class LambdaExplorer(anywidget.AnyWidget):
             return
         file, self._parts, self.error = b"".join(self._parts), [], ""
         try:
-            image = data.load_image(file)
+            image, losses = data.open_image(file)
         except data.ImageError as error:
             self.error = f"{name}: {error}"
             return
-        self._own = (name, image)
+        self._own = (name, image, losses)
         if self.photo == "own":
             self._open()
         else:

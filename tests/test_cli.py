@@ -57,7 +57,7 @@ def test_lam_defaults_to_the_apis(folder):
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "RGBA", "LA", "1", "I;16"])
-def test_any_picture_opens(folder, mode):
+def test_any_picture_opens(folder, capsys, mode):
     picture = Image.fromarray(smooth_noise(20, 30))
     suffix = "tif" if mode == "CMYK" else "png"
     if mode == "I;16":
@@ -66,8 +66,13 @@ def test_any_picture_opens(folder, mode):
         picture = picture.convert("L").convert("LA")
     else:
         picture = picture.convert(mode)
+    if mode == "RGBA":
+        picture.putalpha(100)
     picture.save(f"any.{suffix}")
     assert cli.main(["compress", f"any.{suffix}", "any.nct"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    said = {"RGBA": ["Transparency was put on white."], "I;16": ["16 bits a sample became 8."]}.get(mode, [])
+    assert lines[1:] == said
     assert nctutorial.decompress(Path("any.nct").read_bytes()).shape == (20, 30, 3)
 
 
@@ -321,13 +326,13 @@ def test_a_failed_write_leaves_the_old_file(folder, capsys, monkeypatch):
 
 @pytest.mark.parametrize("take", [lambda: np.empty(2**55), lambda: torch.empty(2**60)])
 def test_not_enough_memory_is_an_error_too(folder, capsys, monkeypatch, take):
-    monkeypatch.setattr(data, "load_image", lambda path: take())
+    monkeypatch.setattr(data, "open_image", lambda path: take())
     assert cli.main(["compress", "photo.png", "a.nct"]) == 2
     assert capsys.readouterr().err == "nctutorial: there is not enough memory for this\n"
 
 
 def test_a_mistake_in_the_code_is_not_hidden(folder, monkeypatch):
-    monkeypatch.setattr(data, "load_image", create_autospec(data.load_image, side_effect=RuntimeError("a mistake")))
+    monkeypatch.setattr(data, "open_image", create_autospec(data.open_image, side_effect=RuntimeError("a mistake")))
     with pytest.raises(RuntimeError, match="a mistake"):
         cli.main(["compress", "photo.png", "a.nct"])
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
 from nctutorial import data
 
@@ -186,6 +186,97 @@ def test_phone_photo(tmp_path):
     assert np.abs(loaded[::16, ::16].astype(int) - np.rot90(image, -1)[::16, ::16]).mean() < 3
 
 
+# ---- any size, mode, format and orientation, against Pillow
+
+
+FORMATS = {  # what each format holds
+    "PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
+    "TIFF": ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"],
+    "JPEG": ["L", "RGB", "CMYK"],
+    "WEBP": ["RGB", "RGBA"],
+    "GIF": ["1", "L", "P"],
+    "BMP": ["1", "L", "P", "RGB"],
+    "AVIF": ["RGB", "RGBA"],
+    "JPEG2000": ["L", "LA", "RGB", "RGBA"],
+}
+WITH_EXIF = ("PNG", "JPEG", "TIFF", "WEBP", "AVIF")
+SIDES = st.one_of(st.integers(1, 3), st.integers(1, 70))
+
+
+@st.composite
+def picture_files(draw):
+    """(the bytes of a picture file, its mode, its size the right way up: width, height)."""
+    kind = draw(st.sampled_from(sorted(FORMATS)))
+    mode = draw(st.sampled_from(FORMATS[kind]))
+    height, width, orientation = draw(SIDES), draw(SIDES), draw(st.integers(1, 8))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    if mode == "I;16":
+        picture = Image.fromarray(rng.integers(0, 65536, (height, width), dtype=np.uint16))
+    else:
+        picture = Image.fromarray(rng.integers(0, 256, (height, width, 4), dtype=np.uint8), "RGBA")
+        picture = picture.convert("RGB").convert(mode) if mode in ("1", "P", "CMYK") else picture.convert(mode)
+    options = {}
+    if kind in WITH_EXIF and draw(st.booleans()):
+        options["exif"] = Image.Exif()
+        options["exif"][0x0112] = orientation
+    else:
+        orientation = 1
+    upright = (height, width) if orientation > 4 else (width, height)
+    return as_bytes(picture, kind, **options), mode, upright
+
+
+@given(picture_files())
+def test_size_orientation_and_pixels_are_pillows(made):
+    file, mode, size = made
+    with Image.open(io.BytesIO(file)) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        assert upright.size == size
+        if mode == "I;16":
+            expected = np.repeat(np.round(np.asarray(upright, float) / 257)[..., None], 3, axis=2)
+        else:  # transparency on white, by hand
+            rgba = np.asarray(upright.convert("RGBA"), float)
+            expected = rgba[..., :3] * rgba[..., 3:] / 255 + 255 - rgba[..., 3:]
+    image, losses = data.open_image(file)
+    assert image.dtype == np.uint8 and image.shape == (size[1], size[0], 3)
+    assert np.abs(image - expected).max() <= 1  # Pillow rounds once more
+    np.testing.assert_array_equal(data.load_image(file), image)
+    transparent = mode in ("LA", "RGBA") and rgba[..., 3].min() < 255
+    assert ("Transparency was put on white" in losses) == transparent
+    assert ("16 bits a sample became 8" in losses.lower()) == (mode == "I;16")
+
+
+@given(st.sampled_from([".png", ".webp", ".tif", ".bmp", ".jpg", ".avif", ".jp2"]), SIDES, SIDES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_saved_has_its_size_for_pillow(tmp_path, suffix, height, width):
+    image = np.random.default_rng(height * 100 + width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    path = tmp_path / f"a{suffix}"
+    data.save_image(path, image)
+    with Image.open(path) as picture:
+        assert picture.size == (width, height) and picture.mode == "RGB"
+    assert data.open_image(path)[1] == ""
+
+
+def test_what_was_left_out_is_said():
+    frames = [Image.new("RGBA", (4, 3), colour) for colour in ("red", "#00ff0080")]
+    assert data.open_image(as_bytes(frames[0], "PNG"))[1] == ""  # opaque
+    both = as_bytes(frames[1], "WEBP", save_all=True, append_images=frames)
+    assert data.open_image(both)[1] == "Transparency was put on white; only the first of its pictures was taken."
+    for kind in ("GIF", "PNG", "TIFF", "WEBP"):
+        several = as_bytes(frames[0].convert("RGB"), kind, save_all=True, append_images=[frames[1].convert("RGB")])
+        assert data.open_image(several)[1] == "Only the first of its pictures was taken.", kind
+
+
+def test_colour_profiles():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    for profile, said in ((srgb, ""), (lab, "The colour profile was not applied."), (b"broken", "The colour profile")):
+        for kind in ("PNG", "TIFF"):
+            found, losses = data.open_image(as_bytes(Image.fromarray(image), kind, icc_profile=profile))
+            np.testing.assert_array_equal(found, image)  # the stored values
+            assert losses.startswith(said) and bool(losses) == bool(said)
+
+
 # ---- broken pictures: one line that helps
 
 
@@ -257,6 +348,12 @@ def test_save_jpeg_is_close(tmp_path, red_panda):
     data.save_image(tmp_path / "a.jpg", red_panda)
     difference = data.load_image(tmp_path / "a.jpg").astype(int) - red_panda
     assert 0 < np.square(difference).mean() < 20
+
+
+def test_save_what_the_format_cannot_hold(tmp_path):
+    with pytest.raises(data.ImageError, match="a.jpg cannot be written as JPEG"):
+        data.save_image(tmp_path / "a.jpg", np.zeros((1, 70_000, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["a", "a.nct", "a.mp4"])

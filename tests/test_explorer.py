@@ -245,6 +245,15 @@ def test_upload_of_any_size(widget, shape):
     assert widget.frame["rivals"]["jpeg"]["bytes"] > 0
 
 
+def test_what_an_upload_left_out_is_said(widget):
+    file = io.BytesIO()
+    Image.new("RGBA", (30, 20), (255, 0, 0, 100)).save(file, "PNG")
+    upload(widget, "logo.png", file.getvalue())
+    assert widget.scene["note"] == "30 × 20 pixels. Transparency was put on white."
+    widget.photo = "stream"
+    assert "white" not in widget.scene["note"]
+
+
 def test_a_flat_picture_is_coded_exactly_and_still_travels_as_json():
     widget = LambdaExplorer(np.full((64, 80, 3), 128, np.uint8), codec=DctCodec())
     widget.set_state({"other": "jpeg"})
