@@ -51,6 +51,15 @@ def test_there_and_back(folder, capsys):
     np.testing.assert_array_equal(data.load_image("back.png"), nctutorial.decompress(stream))
 
 
+@pytest.mark.parametrize("height, width", [(1, 1), (1, 70), (70, 1), (17, 33)])
+def test_pictures_of_any_size(folder, height, width):
+    data.save_image("odd.png", smooth_noise(height, width))
+    assert cli.main(["compress", "odd.png", "odd.nct"]) == 0
+    assert cli.main(["decompress", "odd.nct", "back.png"]) == 0
+    with Image.open("back.png") as picture:
+        assert picture.size == (width, height)
+
+
 def test_lam_defaults_to_the_apis(folder):
     assert cli.main(["compress", "photo.png", "new.nct"]) == 0
     assert Path("new.nct").read_bytes() == Path("photo.nct").read_bytes()
@@ -156,6 +165,9 @@ ERRORS = {
     "a folder as picture": ("compress empty a.nct", "empty cannot be read"),
     "broken picture": ("compress broken.png a.nct", "broken.png cannot be read"),
     "no picture": ("compress small.safetensors a.nct", "not a picture that can be read"),
+    "zero bytes": ("compress zero.png a.nct", "zero.png is not a picture that can be read"),
+    "a text named as a picture": ("compress text.png a.nct", "text.png is not a picture that can be read"),
+    "a bomb": ("compress bomb.png a.nct", "bomb.png has more than 89,478,485 pixels"),
     "lam too large": ("compress photo.png a.nct --lam 5", "between 0.001 and 0.06, not 5"),
     "lam not a number": ("compress photo.png a.nct --lam nan", "between 0.001 and 0.06"),
     "lam not even that": ("compress photo.png a.nct --lam low", "--lam: .*'low'"),
@@ -212,6 +224,10 @@ def run(arguments):
 def test_an_error_is_one_line_and_exit_code_2(folder, capsys, name):
     line, message = ERRORS[name]
     Path("cut.nct").write_bytes(Path("photo.nct").read_bytes()[:-3])
+    Path("zero.png").write_bytes(b"")
+    Path("text.png").write_text("Dear diary")
+    if "bomb" in name:
+        Image.new("1", (20_000, 20_000)).save("bomb.png")  # 50 kB of file
     if "weights" in name:
         data.save_image("large.png", smooth_noise(128, 128))  # what `train .` finds
         weights = bytearray((data.WEIGHTS / "factorized.safetensors").read_bytes())

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+import os
 import struct
 import subprocess
 import sys
@@ -371,6 +372,28 @@ def test_in_tiles_as_in_one(bundled, red_panda, monkeypatch):
     assert again.shape == image.shape
     assert np.abs(again.astype(int) - whole.image).max() <= 1  # floats in another order
     assert (again == whole.image).mean() > 0.999
+
+
+LARGEST = """
+import pathlib, re, sys, nctutorial
+image = nctutorial.decompress(pathlib.Path(sys.argv[1]).read_bytes())
+print(*image.shape, re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory from /proc")
+def test_a_picture_at_the_limit_takes_less_than_512_mb(bundled, tmp_path):
+    side = math.isqrt(bitstream.MAX_PIXELS)
+    tables = bundled._tables(0)
+    likeliest = np.array([counts.argmax() for counts in tables.counts]) + tables.low
+    values = np.repeat(likeliest.astype(np.int32)[:, None], math.prod(codecs.latent_shape(side, side)), axis=1)
+    path = tmp_path / "large.nct"
+    path.write_bytes(bundled.encode(Symbols(values, 0, side, side)))  # the shortest stream of this size
+    command, threads = [sys.executable, "-c", LARGEST, path], os.environ | {"OMP_NUM_THREADS": "2"}  # each takes some
+    done = subprocess.run(command, env=threads, capture_output=True, check=True)
+    height, width, channels, kilobytes = map(int, done.stdout.split())
+    assert (height, width, channels) == (side, side, 3)
+    assert kilobytes < 512_000
 
 
 # ---- streams that are not ours
