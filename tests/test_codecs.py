@@ -353,6 +353,19 @@ def test_tiles_cover_every_location_once_with_all_that_is_around(h, w):
     assert (seen == 1).all()
 
 
+def test_the_margin_is_what_the_transforms_see():
+    torch.manual_seed(0)
+    codec = codecs.FactorizedCodec()  # of the size of the bundled one, but no path of it has died in training
+    y = torch.randn(1, len(codec.y_scale), 21, 21, requires_grad=True)
+    codec.synthesize_tensor(y)[..., 160:176, 160:176].square().sum().backward()
+    x = torch.rand(1, 3, 336, 336, requires_grad=True)
+    codec.analyze_tensor(x)[..., 10, 10].square().sum().backward()
+    for grad, size in ((y.grad, 1), (x.grad, 16)):
+        rows, columns = grad[0].abs().sum(0).nonzero().T // size
+        reach = max((rows - 10).abs().max(), (columns - 10).abs().max())
+        assert reach == codecs.MARGIN
+
+
 def test_a_photo_of_a_megapixel_is_one_tile():
     for h, w in ((64, 64), (32, 48), (1, 4096), (128, 32)):
         ((tile, around, inside),) = codecs.tiles(h, w)
