@@ -17,9 +17,8 @@ from .data import ImageError, check_image, load_image
 from .metrics import bpp, psnr
 
 CODECS = ("jpeg", "jpeg2000", "webp", "avif", "hevc")
-PILLOW: dict[
-    str, tuple[str, dict]
-] = {  # format and options; jpeg2000's are its irreversible 9/7 wavelet and colour transform
+# Format and options; jpeg2000's are its irreversible 9/7 wavelet and colour transform.
+PILLOW: dict[str, tuple[str, dict]] = {
     "jpeg": ("JPEG", {"subsampling": "4:2:0", "optimize": True}),
     "jpeg2000": ("JPEG2000", {"irreversible": True, "mct": 1}),
     "webp": ("WEBP", {"method": 6}),
