@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from nctutorial import data, load_codec, metrics
-from nctutorial.codecs import LAM_MAX, LAM_MIN
+from nctutorial.transforms import LAM_MAX, LAM_MIN
 
 LAMS = np.geomspace(LAM_MIN, LAM_MAX, 33)
 

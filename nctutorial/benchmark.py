@@ -20,8 +20,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from . import metrics
-from .codecs import LAM_MAX, LAM_MIN, FactorizedCodec, lam_at, lam_index
+from .codecs import Codec
 from .data import DATA, ImageError, load_image, photo, write_atomic
+from .transforms import LAM_MAX, LAM_MIN, lam_at, lam_index
 
 LAMS = tuple(np.geomspace(LAM_MIN, LAM_MAX, 9))
 SECONDS = ("analysis", "encoding", "decoding", "synthesis")
@@ -36,7 +37,7 @@ def _timed(function: Callable[..., Any], *arguments: object) -> tuple[Any, float
     return result, time.perf_counter() - start
 
 
-def measure(codec: FactorizedCodec, image: np.ndarray, lams: Sequence[float] = LAMS) -> list[dict]:
+def measure(codec: Codec, image: np.ndarray, lams: Sequence[float] = LAMS) -> list[dict]:
     """One row for each λ, with the columns MEASURED. image: uint8 (H, W, 3).
 
     bpp counts every byte of the file, estimated_bpp is the cross-entropy of its payload. Seconds are of single
@@ -79,13 +80,13 @@ def pictures(folder: Path | str) -> list[Path]:
     return found
 
 
-def origin(codec: FactorizedCodec, path: Path) -> str:
+def origin(codec: Codec, path: Path) -> str:
     """What a row depends on besides λ: the first 16 hex digits of the SHA-256 of the model and the picture's file."""
     return hashlib.sha256(codec.fingerprint + path.read_bytes()).hexdigest()[:16]
 
 
 def measure_folder(
-    codec: FactorizedCodec, folder: Path | str, lams: Sequence[float] = LAMS, out: Path | str | None = None
+    codec: Codec, folder: Path | str, lams: Sequence[float] = LAMS, out: Path | str | None = None
 ) -> list[dict]:
     """The rows of every picture in a folder. Raises ImageError, OSError.
 
@@ -185,13 +186,13 @@ def bd_line(rates: dict[str, float]) -> str:
     return f"BD-rate on Kodak: {found} (measured bytes, RGB PSNR of 8-bit pictures, PCHIP, mean of 24 images)"
 
 
-def speed(codec: FactorizedCodec, image: np.ndarray, lam: float = 0.01, runs: int = 9) -> dict[str, float]:
+def speed(codec: Codec, image: np.ndarray, lam: float = 0.01, runs: int = 9) -> dict[str, float]:
     """Median seconds of each of SECONDS over several runs, after one that is not counted."""
     rows = [measure(codec, image, [lam])[0] for _ in range(runs + 1)][1:]
     return {name: statistics.median(row[name] for row in rows) for name in SECONDS}
 
 
-def speed_table(codec: FactorizedCodec, image: np.ndarray, lam: float = 0.01, runs: int = 9) -> str:
+def speed_table(codec: Codec, image: np.ndarray, lam: float = 0.01, runs: int = 9) -> str:
     """The figures of `speed` in milliseconds as text, networks and coder apart."""
     ms = {name: 1000 * seconds for name, seconds in speed(codec, image, lam, runs).items()}
     height, width = image.shape[:2]

@@ -13,9 +13,9 @@ Nothing here knows of networks or of torch. All integers are little-endian.
 | 4 | checksum | CRC-32 of all the fields above and of the payload |
 """
 
+import functools
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,83 +105,127 @@ class Tables:
     low: np.ndarray  # (C,) int
     counts: list[np.ndarray]  # C arrays of int64, each of length (number of symbols + 1)
 
-    def models(self) -> Iterator[Any]:
+    @functools.cached_property
+    def models(self) -> list[Any]:
         """constriction's entropy models. Sums of integers below 2^53 are exact in float64, on any machine."""
-        for counts in self.counts:
-            yield constriction.stream.model.Categorical(counts.astype(np.float64), perfect=False)
+        model = constriction.stream.model.Categorical
+        return [model(counts.astype(np.float64), perfect=False) for counts in self.counts]
 
-    def bits(self, symbols: np.ndarray) -> np.ndarray:
-        """Cross-entropy of each symbol in bits, escapes included. symbols: (C, N) int. Returns (C, N)."""
+    @functools.cached_property
+    def least_bits(self) -> list[np.ndarray]:
+        """The least that each entry can take: constriction rounds probabilities, up by 2^-23 at most."""
+        found = [np.maximum(-np.log2(counts / counts.sum() + 2.0**-23), 0) for counts in self.counts]
+        for bits in found:
+            bits[-1] += ESCAPE_BITS
+        return found
+
+    def bits(self, symbols: np.ndarray, row: np.ndarray | None = None) -> np.ndarray:
+        """Cross-entropy of each symbol in bits, escapes included. symbols: (C, N) int, or any shape with `row`.
+
+        row: the table of each symbol, of the same shape; by default the first row of symbols has the first table,
+        and so on. Returns the shape of symbols.
+        """
         starts = np.cumsum([0] + [len(c) for c in self.counts[:-1]])
         sizes = np.array([len(c) for c in self.counts])
         flat = np.concatenate(self.counts).astype(np.float64)
         cost = np.log2(np.repeat(np.add.reduceat(flat, starts), sizes)) - np.log2(flat)
         cost[starts + sizes - 1] += ESCAPE_BITS
-        index = symbols - self.low[:, None]
-        last = (sizes - 1)[:, None]
+        table = np.arange(len(sizes))[:, None] if row is None else row
+        index = symbols - self.low[table]
+        last = (sizes - 1)[table]
         index = np.where((index < 0) | (index > last), last, index)
-        return cost[index + starts[:, None]]
+        return cost[index + starts[table]]
+
+
+class SymbolEncoder:
+    """Range-codes integer symbols, one call after the other."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.queue.RangeEncoder()
+
+    def put(self, symbols: np.ndarray, sizes: np.ndarray, tables: Tables) -> None:
+        """Code sizes[0] symbols under the first table, then sizes[1] under the second, and so on.
+
+        symbols: (N,) int in [-SYMBOL_LIMIT, SYMBOL_LIMIT), N the sum of the sizes. One outside its table is coded as
+        the escape; the escaped values of a table follow it as plain 16-bit numbers. Raises ValueError for a symbol
+        outside the limit.
+        """
+        if symbols.size and (symbols.min() < -SYMBOL_LIMIT or symbols.max() >= SYMBOL_LIMIT):
+            raise ValueError(f"symbols must lie in [-{SYMBOL_LIMIT}, {SYMBOL_LIMIT})")
+        index = symbols.astype(np.int32) - np.repeat(tables.low.astype(np.int32), sizes)
+        escapes = np.repeat(np.array([len(c) - 1 for c in tables.counts], np.int32), sizes)
+        outside = np.logical_or(index < 0, index >= escapes)
+        index = np.where(outside, escapes, index)
+        ends = np.cumsum(sizes)
+        for model, begin, end in zip(tables.models, ends - sizes, ends, strict=True):
+            if begin == end:
+                continue
+            self._coder.encode(index[begin:end], model)
+            if outside[begin:end].any():
+                values = symbols[begin:end][outside[begin:end]] + SYMBOL_LIMIT
+                self._coder.encode(values.astype(np.int32), _escape_model)
+
+    def payload(self) -> bytes:
+        """What was coded, as bytes."""
+        return self._coder.get_compressed().astype("<u4").tobytes()
+
+
+class SymbolDecoder:
+    """The inverse of SymbolEncoder. Every method raises BitstreamError for a payload that it does not write.
+
+    A payload too short for the symbols costs neither their time nor their memory: constriction goes on behind the
+    end, so the bits that symbols take at least are counted here.
+    """
+
+    def __init__(self, payload: bytes):
+        if len(payload) % 4:
+            raise BitstreamError("the payload is not a whole number of 32-bit words: the file was altered")
+        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
+        self._bytes, self._left = len(payload), 8.0 * len(payload) + SLACK_BITS
+
+    def get(self, sizes: np.ndarray, tables: Tables) -> np.ndarray:
+        """As many symbols of each table as `sizes` says: (N,) int32, N their sum."""
+        costs = tables.least_bits
+        self._left -= sum(int(n) * cost.min() for n, cost in zip(sizes, costs, strict=True))
+        if self._left < 0:
+            raise BitstreamError(
+                f"{self._bytes} bytes of payload cannot hold a picture of this size: the file was altered"
+            )
+        symbols = np.empty(int(np.sum(sizes)), np.int32)
+        end = 0
+        try:
+            for c, (model, n) in enumerate(zip(tables.models, sizes, strict=True)):
+                if n == 0:
+                    continue
+                begin, end = end, end + int(n)
+                index = self._coder.decode(model, int(n))
+                self._left -= costs[c][index].sum() - int(n) * costs[c].min()
+                if self._left < 0:
+                    raise BitstreamError("the payload ends before the picture is complete: the file was altered")
+                symbols[begin:end] = index + tables.low[c]
+                escaped = index == len(tables.counts[c]) - 1
+                if escaped.any():
+                    symbols[begin:end][escaped] = self._coder.decode(_escape_model, int(escaped.sum())) - SYMBOL_LIMIT
+        except AssertionError:  # constriction's word for bits that no encoder writes
+            raise BitstreamError("the payload is not what an encoder writes: the file was altered") from None
+        return symbols
+
+    def finish(self) -> None:
+        """Check that nothing is left."""
+        if not self._coder.maybe_exhausted():
+            raise BitstreamError("the payload holds more symbols than the picture needs: the file was altered")
 
 
 def encode_symbols(symbols: np.ndarray, tables: Tables) -> bytes:
-    """Range-code integer symbols, channel after channel.
-
-    symbols: (C, N) int32 in [-SYMBOL_LIMIT, SYMBOL_LIMIT). A symbol outside its channel's table is coded as the
-    escape; the escaped values of a channel follow it as plain 16-bit numbers. Raises ValueError for a symbol
-    outside the limit.
-    """
-    if symbols.size and (symbols.min() < -SYMBOL_LIMIT or symbols.max() >= SYMBOL_LIMIT):
-        raise ValueError(f"symbols must lie in [-{SYMBOL_LIMIT}, {SYMBOL_LIMIT})")
-    encoder = constriction.stream.queue.RangeEncoder()
-    escapes = np.array([len(c) - 1 for c in tables.counts])
-    index = symbols.astype(np.int32) - tables.low[:, None].astype(np.int32)
-    outside = np.logical_or(index < 0, index >= escapes[:, None])
-    index = np.where(outside, escapes[:, None], index).astype(np.int32)
-    has_escape = np.asarray(outside.any(axis=1))
-    for c, model in enumerate(tables.models()):
-        encoder.encode(index[c], model)
-        if has_escape[c]:
-            values = symbols[c, outside[c]] + SYMBOL_LIMIT
-            encoder.encode(values.astype(np.int32), _escape_model)
-    return encoder.get_compressed().astype("<u4").tobytes()
-
-
-def _least_bits(counts: np.ndarray) -> np.ndarray:
-    """The least that each entry of a table can take: constriction rounds probabilities, up by 2^-23 at most."""
-    bits = np.maximum(-np.log2(counts / counts.sum() + 2.0**-23), 0)
-    bits[-1] += ESCAPE_BITS
-    return bits
+    """Range-code integer symbols, channel after channel: (C, N), each row under its own table. See SymbolEncoder."""
+    encoder = SymbolEncoder()
+    encoder.put(symbols.ravel(), np.full(len(symbols), symbols.shape[1]), tables)
+    return encoder.payload()
 
 
 def decode_symbols(payload: bytes, n: int, tables: Tables) -> np.ndarray:
-    """The inverse of `encode_symbols`: (C, n) int32.
-
-    Raises BitstreamError if the payload is no whole number of 32-bit words, holds more or less than was asked for,
-    or is nothing that `encode_symbols` writes. A payload too short for n symbols costs neither their time nor their
-    memory: constriction goes on behind the end, so the bits that symbols take at least are counted here.
-    """
-    if len(payload) % 4:
-        raise BitstreamError("the payload is not a whole number of 32-bit words: the file was altered")
-    costs = [_least_bits(counts) for counts in tables.counts]
-    left = 8 * len(payload) + SLACK_BITS - n * sum(cost.min() for cost in costs)
-    if left < 0:
-        raise BitstreamError(
-            f"{len(payload)} bytes of payload cannot hold a picture of this size: the file was altered"
-        )
-    decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
-    symbols = np.empty((len(tables.counts), n), np.int32)
-    try:
-        for c, model in enumerate(tables.models()):
-            index = decoder.decode(model, n)
-            left -= costs[c][index].sum() - n * costs[c].min()
-            if left < 0:
-                raise BitstreamError("the payload ends before the picture is complete: the file was altered")
-            symbols[c] = index + tables.low[c]
-            escaped = index == len(tables.counts[c]) - 1
-            if escaped.any():
-                symbols[c, escaped] = decoder.decode(_escape_model, int(escaped.sum())) - SYMBOL_LIMIT
-    except AssertionError:  # constriction's word for bits that no encoder writes
-        raise BitstreamError("the payload is not what an encoder writes: the file was altered") from None
-    if not decoder.maybe_exhausted():
-        raise BitstreamError("the payload holds more symbols than the picture needs: the file was altered")
-    return symbols
+    """The inverse of `encode_symbols`: (C, n) int32. Raises BitstreamError."""
+    decoder = SymbolDecoder(payload)
+    symbols = decoder.get(np.full(len(tables.counts), n), tables)
+    decoder.finish()
+    return symbols.reshape(len(tables.counts), n)

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import nctutorial
 
-from . import benchmark, bitstream, codecs, data, metrics
+from . import benchmark, bitstream, data, metrics, models, transforms
 from .training import train
 
 
@@ -25,7 +25,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _lam(text: str) -> float:
     try:
-        codecs.lam_index(float(text))
+        transforms.lam_index(float(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return float(text)
@@ -63,7 +63,7 @@ def _output(*suffixes: str) -> Callable[[str], Path]:
 
 def _compress(args: argparse.Namespace) -> None:
     image, losses = data.open_image(args.input)
-    codec = codecs.load_codec(args.model)
+    codec = models.load_codec(args.model)
     file = codec.compress(image, args.lam)
     data.write_atomic(args.output, file)
     rate = metrics.bpp(len(file), image)
@@ -74,12 +74,12 @@ def _compress(args: argparse.Namespace) -> None:
 
 def _decompress(args: argparse.Namespace) -> None:
     file = args.input.read_bytes()
-    decompress = nctutorial.decompress if args.model is None else codecs.load_codec(args.model).decompress
+    decompress = nctutorial.decompress if args.model is None else models.load_codec(args.model).decompress
     data.save_image(args.output, decompress(file, args.max_pixels))
 
 
 def _benchmark(args: argparse.Namespace) -> None:
-    codec = codecs.load_codec(args.model)
+    codec = models.load_codec(args.model)
     if args.folder is not None:
         rows = benchmark.measure_folder(codec, args.folder, out=args.out)
         print(benchmark.table(rows))
@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command(_compress, "compress", "Compress a picture into a .nct file.")
     added.add_argument("input", metavar="IN", help="any picture: PNG, JPEG, WebP, AVIF, TIFF, ...")
     added.add_argument("output", metavar="OUT.nct", type=_output(".nct"))
-    least, most = codecs.LAM_MIN, codecs.LAM_MAX
+    least, most = transforms.LAM_MIN, transforms.LAM_MAX
     help = f"{least} (small) to {most} (good), default %(default)s"
     added.add_argument("--lam", type=_lam, default=0.01, help=help)
     added.add_argument("--model", default="factorized", help="weights that `train` wrote, default the bundled ones")

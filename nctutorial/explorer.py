@@ -23,8 +23,9 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 
 from . import classical, data, metrics, plotting
-from .codecs import LAM_MAX, LAM_MIN, load_codec
+from .models import load_codec
 from .study import GRID, RIVALS, Study, fit
+from .transforms import LAM_MAX, LAM_MIN
 from .widgets import Lam
 
 HERE = Path(__file__).parent

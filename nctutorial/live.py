@@ -19,9 +19,9 @@ import traitlets as t
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from .codecs import LAM_MAX, LAM_MIN
 from .data import check_image
 from .plotting import BLUE, STYLE
+from .transforms import LAM_MAX, LAM_MIN
 from .widgets import Lam
 
 HERE = Path(__file__).parent

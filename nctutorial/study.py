@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from . import classical, metrics
-from .codecs import LAM_MAX, LAM_MIN, Coded
+from .codecs import Coded
+from .transforms import LAM_MAX, LAM_MIN
 
 RIVALS = ("jpeg", "webp")
 GRID: dict[str, Sequence[float]] = {  # where each codec's curve is measured: λ, or quality

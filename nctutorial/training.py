@@ -12,9 +12,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
 
-from .codecs import GREY, LAM_MAX, LAM_MIN, STRIDE, FactorizedCodec
 from .data import ImageError, load_image, photo, photo_names, to_tensor, write_atomic
+from .factorized import FactorizedCodec
 from .layers import shrink
+from .transforms import GREY, LAM_MAX, LAM_MIN, STRIDE
 
 CROP = 128
 VALIDATION_LAMS = (0.001, 0.0028, 0.0078, 0.0215, 0.06)
@@ -163,7 +164,7 @@ def validate(codec: FactorizedCodec) -> list[tuple[float, float, float]]:
             lams = torch.tensor([lam], device=x.device)
             v, gain, deadzone = codec.scaled_latent(x, lams)
             symbols = shrink(v, deadzone).round()
-            x_hat = codec.synthesize_tensor(symbols * codec._at_lam(codec.log_inverse_gain, lams))
+            x_hat = codec.synthesize_tensor(symbols * codec.at_lam(codec.log_inverse_gain, lams))
             error = (x_hat.clamp(0, 1) - x).square().mean().item()
             bpp.append(codec.estimated_bits(symbols, gain, deadzone).item() / (x.shape[2] * x.shape[3]))
             psnr.append(-10 * math.log10(error))

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from . import plotting
-from .codecs import LAM_MAX, LAM_MIN
+from .transforms import LAM_MAX, LAM_MIN
 
 MAX_FRAMES = 21
 MAX_BYTES = 600_000

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from nctutorial.codecs import FactorizedCodec
+from nctutorial.factorized import FactorizedCodec
 from nctutorial.training import start_from_pca
 
 

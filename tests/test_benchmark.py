@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from small_codec import small_codec, smooth_noise
 
-from nctutorial import benchmark, bitstream, codecs, data, metrics
+from nctutorial import benchmark, bitstream, data, metrics, transforms
 from nctutorial.benchmark import COLUMNS, KODAK, LAMS, MEASURED
 
 
@@ -37,7 +37,7 @@ def test_rows_are_the_facts_of_the_files():
 def test_the_default_lams_span_the_range():
     assert len(LAMS) == 9
     np.testing.assert_allclose(LAMS[1:] / np.array(LAMS[:-1]), 60 ** (1 / 8))
-    assert [codecs.lam_index(lam) for lam in (LAMS[0], LAMS[-1])] == [0, 4096]
+    assert [transforms.lam_index(lam) for lam in (LAMS[0], LAMS[-1])] == [0, 4096]
 
 
 def test_wrong_decoding_is_noticed(monkeypatch):
@@ -57,8 +57,8 @@ def test_wrong_decoding_is_noticed(monkeypatch):
 def test_a_folder_and_its_csv(folder, tmp_path):
     out = tmp_path / "rows.csv"
     rows = benchmark.measure_folder(small_codec(), folder, [0.001, 0.01], out)
-    assert [(row["image"], codecs.lam_index(row["lam"])) for row in rows] == [
-        (f"photo{i}.png", codecs.lam_index(lam)) for i in range(2) for lam in (0.001, 0.01)
+    assert [(row["image"], transforms.lam_index(row["lam"])) for row in rows] == [
+        (f"photo{i}.png", transforms.lam_index(lam)) for i in range(2) for lam in (0.001, 0.01)
     ]
     with open(out, newline="") as file:
         read = list(csv.DictReader(file))

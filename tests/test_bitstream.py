@@ -255,14 +255,14 @@ def test_decoding_stops_where_the_payload_ends(monkeypatch):
     tables = table([[1000, 1000, 2, 2]] * 50, [0] * 50)
     payload = bitstream.encode_symbols(np.full((1, 100), 2, np.int32), table([[1000, 1000, 2, 2]], [0]))
     asked = []
-    models = Tables.models
+    models = tables.models
 
     def counted(self):
-        for model in models(self):
+        for model in models:
             asked.append(model)
             yield model
 
-    monkeypatch.setattr(Tables, "models", counted)
+    monkeypatch.setattr(Tables, "models", property(counted))
     with pytest.raises(BitstreamError, match="ends before the picture is complete"):
         bitstream.decode_symbols(payload, 20, tables)
     assert len(asked) < 5

@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from small_codec import SmallCodec, small_codec, smooth_noise
 
 import nctutorial
-from nctutorial import cli, codecs, data, metrics, training
-from nctutorial.codecs import LAM_MIN
+from nctutorial import cli, data, metrics, models, training
+from nctutorial.transforms import LAM_MIN
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -94,7 +94,7 @@ def test_a_rotated_phone_photo(folder):
 
 
 def test_another_model(folder, monkeypatch, capsys):
-    monkeypatch.setattr(codecs, "FactorizedCodec", SmallCodec)
+    monkeypatch.setattr(models, "FactorizedCodec", SmallCodec)
     assert cli.main(["compress", "photo.png", "new.nct", "--model", "small.safetensors"]) == 0
     assert Path("new.nct").read_bytes() == small_codec().compress(data.load_image("photo.png"))
     assert cli.main(["decompress", "new.nct", "back.webp", "--model", "small.safetensors"]) == 0
@@ -146,7 +146,7 @@ def test_train_offers_what_training_takes(monkeypatch, folder):
 
 
 def test_train_and_use_what_it_wrote(monkeypatch, folder):
-    for module in (training, codecs):
+    for module in (training, models):
         monkeypatch.setattr(module, "FactorizedCodec", SmallCodec)
     monkeypatch.setattr(training, "validate", lambda codec: [])
     Path("photos").mkdir()
@@ -254,9 +254,9 @@ WRITING = {
 @pytest.fixture
 def small(folder, monkeypatch):
     """Beside the files of `folder` a folder of one photo; a small model and no validation."""
-    for module in (training, codecs):
+    for module in (training, models):
         monkeypatch.setattr(module, "FactorizedCodec", SmallCodec)
-    monkeypatch.setattr(codecs, "load_codec", lambda name=None: small_codec())
+    monkeypatch.setattr(models, "load_codec", lambda name=None: small_codec())
     Path("photo.nct").write_bytes(small_codec().compress(smooth_noise(70, 90)))
     monkeypatch.setattr(nctutorial, "decompress", small_codec().decompress)
     monkeypatch.setattr(training, "validate", lambda codec: [])

@@ -19,8 +19,10 @@ from safetensors.torch import save_file
 from small_codec import SmallCodec, small_codec, smooth_noise
 
 import nctutorial
-from nctutorial import BitstreamError, bitstream, codecs, data, metrics
-from nctutorial.codecs import LAM_MAX, LAM_MIN, LAM_STEPS, Latent, Symbols
+from nctutorial import BitstreamError, bitstream, data, factorized, metrics, models, transforms
+from nctutorial.codecs import Latent, Symbols
+from nctutorial.layers import GDN
+from nctutorial.transforms import LAM_MAX, LAM_MIN, LAM_STEPS
 
 LAMS = st.floats(LAM_MIN, LAM_MAX)
 
@@ -46,15 +48,15 @@ def repaired(stream):
 
 def test_lam_grid():
     grid = np.geomspace(LAM_MIN, LAM_MAX, LAM_STEPS + 1)
-    np.testing.assert_allclose([codecs.lam_at(i) for i in range(LAM_STEPS + 1)], grid, rtol=1e-12)
-    assert [codecs.lam_index(lam) for lam in grid] == list(range(LAM_STEPS + 1))
+    np.testing.assert_allclose([transforms.lam_at(i) for i in range(LAM_STEPS + 1)], grid, rtol=1e-12)
+    assert [transforms.lam_index(lam) for lam in grid] == list(range(LAM_STEPS + 1))
 
 
 @given(LAMS)
 def test_lam_index_is_the_nearest(lam):
     grid = np.geomspace(LAM_MIN, LAM_MAX, LAM_STEPS + 1)
     distance = np.abs(np.log(grid / lam))
-    assert distance[codecs.lam_index(lam)] <= distance.min() + 1e-12
+    assert distance[transforms.lam_index(lam)] <= distance.min() + 1e-12
 
 
 @pytest.mark.parametrize("lam", [0, -0.01, 0.0009, 0.07, math.inf, math.nan])
@@ -65,7 +67,7 @@ def test_lam_out_of_range(small, lam):
 
 @given(st.integers(1, 5000), st.integers(1, 5000))
 def test_latent_shape_covers_the_picture(height, width):
-    h, w = codecs.latent_shape(height, width)
+    h, w = transforms.latent_shape(height, width)
     assert (h - 1) * 16 < height <= h * 16 and (w - 1) * 16 < width <= w * 16
 
 
@@ -94,7 +96,7 @@ def test_the_linear_path_is_a_projection_of_patches():
         y = codec.analyze(image).y
         x_hat = codec.synthesize_tensor(y)[0].permute(1, 2, 0).numpy()
     coefficients = (patches(image / 255) - 0.5) @ basis
-    np.testing.assert_allclose(y[0].flatten(1).numpy().T, codecs.GREY * coefficients, atol=1e-3)
+    np.testing.assert_allclose(y[0].flatten(1).numpy().T, transforms.GREY * coefficients, atol=1e-3)
     np.testing.assert_allclose(patches(x_hat), 0.5 + coefficients @ basis.T, atol=1e-5)
 
 
@@ -130,7 +132,7 @@ def test_bfloat16_training_is_close_to_float32(small):
 
 @pytest.mark.parametrize("index", [0, 1024, LAM_STEPS])  # nodes of the grid; training takes the nearest
 def test_training_sees_the_symbols_that_are_coded(small, index):
-    image, lam = smooth_noise(48, 32), codecs.lam_at(index)
+    image, lam = smooth_noise(48, 32), transforms.lam_at(index)
     symbols = small.quantize(small.analyze(image), lam)
     with torch.no_grad():
         found, _ = small(data.to_tensor(image), torch.tensor([lam]), deadzone=True)
@@ -146,14 +148,14 @@ def test_without_a_deadzone_training_rounds_to_the_nearest(small):
         torch.manual_seed(0)
         noisy = v + torch.rand_like(v) - 0.5
         expected = small.estimated_bits(noisy, gain, torch.zeros_like(deadzone))
-        inverse = small._at_lam(small.log_inverse_gain, lam)
+        inverse = small.at_lam(small.log_inverse_gain, lam)
     torch.testing.assert_close(found, small.synthesize_tensor(v.round() * inverse))
     torch.testing.assert_close(bits, expected)
 
 
 @pytest.mark.parametrize("index", [0, 2048, LAM_STEPS])
 def test_estimated_bits_of_symbols_are_those_of_the_tables(small, index):
-    image, lam = smooth_noise(96, 80), torch.tensor([codecs.lam_at(index)])
+    image, lam = smooth_noise(96, 80), torch.tensor([transforms.lam_at(index)])
     symbols = small.quantize(small.analyze(image), lam.item())
     with torch.no_grad():
         _, gain, deadzone = small.scaled_latent(data.to_tensor(image), lam)
@@ -180,7 +182,7 @@ def test_noisy_bits_average_the_bits_of_an_interval(small):
 def test_gains_are_piecewise_linear_in_log_lam(small):
     log_lam = np.log(np.array([0.001, 0.0013, 0.01, 0.0599, 0.06]) / LAM_MIN) / np.log(60) * 8
     nodes = torch.linspace(-1, 1, 9)[:, None] ** 3 * torch.arange(24)
-    found = small._at_lam(nodes, torch.tensor([0.001, 0.0013, 0.01, 0.0599, 0.06]))[:, :, 0, 0]
+    found = small.at_lam(nodes, torch.tensor([0.001, 0.0013, 0.01, 0.0599, 0.06]))[:, :, 0, 0]
     for c in range(24):
         expected = np.exp(np.interp(log_lam, np.arange(9), nodes[:, c].numpy()))
         np.testing.assert_allclose(found[:, c].numpy(), expected, rtol=1e-4)
@@ -192,7 +194,7 @@ def test_gains_are_piecewise_linear_in_log_lam(small):
 def test_integer_steps_follow_the_gains(small):
     for index in (0, 1, 63, 64, 1000, 4033, LAM_STEPS):
         step, deadzone = small._integers(index)
-        gain = small._at_lam(small.log_gain.detach(), torch.tensor([codecs.lam_at(index)]))[0, :, 0, 0]
+        gain = small.at_lam(small.log_gain.detach(), torch.tensor([transforms.lam_at(index)]))[0, :, 0, 0]
         np.testing.assert_allclose(step / 2**16, 1 / gain.double().numpy(), rtol=1e-3)
         assert (deadzone >= 0).all() and (deadzone <= 0.45 * 256).all()
 
@@ -250,12 +252,12 @@ def test_round_trip_of_any_size(height, width, lam, seed):
     assert coded.data == small.compress(image, lam)
     symbols, decoded = small.quantize(latent, lam), small.decode(coded.data)
     np.testing.assert_array_equal(decoded.values, symbols.values)
-    assert (decoded.height, decoded.width, decoded.lam_index) == (height, width, codecs.lam_index(lam))
-    assert coded.lam == codecs.lam_at(decoded.lam_index)
+    assert (decoded.height, decoded.width, decoded.lam_index) == (height, width, transforms.lam_index(lam))
+    assert coded.lam == transforms.lam_at(decoded.lam_index)
     assert coded.image.shape == image.shape and coded.image.dtype == np.uint8
     np.testing.assert_array_equal(small.reconstruct(decoded), coded.image)
     np.testing.assert_array_equal(small.decompress(coded.data), coded.image)
-    assert coded.bits.shape == codecs.latent_shape(height, width)
+    assert coded.bits.shape == transforms.latent_shape(height, width)
     payload = len(coded.data) - bitstream.HEADER_BYTES
     assert coded.bits.sum() - 1 <= 8 * payload <= 1.001 * coded.bits.sum() + 72
 
@@ -342,12 +344,12 @@ def test_another_process_decodes_the_same_symbols(bundled, red_panda, tmp_path):
 @given(st.integers(1, 200), st.integers(1, 200))
 def test_tiles_cover_every_location_once_with_all_that_is_around(h, w):
     seen = np.zeros((h, w), int)
-    for tile, around, inside in codecs.tiles(h, w):
+    for tile, around, inside in transforms.tiles(h, w):
         seen[tile] += 1
         names = np.arange(h * w).reshape(h, w)
         np.testing.assert_array_equal(names[around][inside], names[tile])
         for part, outer, end in zip(tile, around, (h, w), strict=True):
-            assert outer.start <= max(part.start - codecs.MARGIN, 0) and outer.stop >= min(part.stop + 8, end)
+            assert outer.start <= max(part.start - transforms.MARGIN, 0) and outer.stop >= min(part.stop + 8, end)
         if h * w > 64 * 64:
             assert names[around].size <= 48 * 48
     assert (seen == 1).all()
@@ -355,7 +357,7 @@ def test_tiles_cover_every_location_once_with_all_that_is_around(h, w):
 
 def test_the_margin_is_what_the_transforms_see():
     torch.manual_seed(0)
-    codec = codecs.FactorizedCodec()  # of the size of the bundled one, but no path of it has died in training
+    codec = factorized.FactorizedCodec()  # of the size of the bundled one, but no path of it has died in training
     y = torch.randn(1, len(codec.y_scale), 21, 21, requires_grad=True)
     codec.synthesize_tensor(y)[..., 160:176, 160:176].square().sum().backward()
     x = torch.rand(1, 3, 336, 336, requires_grad=True)
@@ -363,12 +365,12 @@ def test_the_margin_is_what_the_transforms_see():
     for grad, size in ((y.grad, 1), (x.grad, 16)):
         rows, columns = grad[0].abs().sum(0).nonzero().T // size
         reach = max((rows - 10).abs().max(), (columns - 10).abs().max())
-        assert reach == codecs.MARGIN
+        assert reach == transforms.MARGIN
 
 
 def test_a_photo_of_a_megapixel_is_one_tile():
     for h, w in ((64, 64), (32, 48), (1, 4096), (128, 32)):
-        ((tile, around, inside),) = codecs.tiles(h, w)
+        ((tile, around, inside),) = transforms.tiles(h, w)
         assert tile == around == inside and tile[0].stop >= h and tile[1].stop >= w
 
 
@@ -376,8 +378,8 @@ def test_in_tiles_as_in_one(bundled, red_panda, monkeypatch):
     image = red_panda[:330, 200:519]
     whole = bundled.code(bundled.analyze(image), 0.02)
     latent = bundled.analyze(image)
-    monkeypatch.setattr(codecs, "WHOLE", 0)
-    monkeypatch.setattr(codecs, "TILE", 3)
+    monkeypatch.setattr(transforms, "WHOLE", 0)
+    monkeypatch.setattr(transforms, "TILE", 3)
     tiled = bundled.analyze(image)
     torch.testing.assert_close(tiled.y, latent.y, atol=1e-3, rtol=1e-3)
     assert (tiled.height, tiled.width) == (330, 319)
@@ -399,7 +401,7 @@ def test_a_picture_at_the_limit_takes_about_half_a_gigabyte(bundled, tmp_path):
     side = math.isqrt(bitstream.MAX_PIXELS)
     tables = bundled._tables(0)
     likeliest = np.array([counts.argmax() for counts in tables.counts]) + tables.low
-    values = np.repeat(likeliest.astype(np.int32)[:, None], math.prod(codecs.latent_shape(side, side)), axis=1)
+    values = np.repeat(likeliest.astype(np.int32)[:, None], math.prod(transforms.latent_shape(side, side)), axis=1)
     path = tmp_path / "large.nct"
     path.write_bytes(bundled.encode(Symbols(values, 0, side, side)))  # the shortest stream of this size
     command, threads = [sys.executable, "-c", LARGEST, path], os.environ | {"OMP_NUM_THREADS": "2"}  # each takes some
@@ -530,9 +532,9 @@ def test_weights_survive_a_file(small, tmp_path, monkeypatch):
     image = smooth_noise(50, 40)
     assert loaded.compress(image) == small.compress(image)
     with pytest.raises(ValueError, match="does not hold the weights"):
-        codecs.FactorizedCodec.load(path)
-    monkeypatch.setattr(codecs, "FactorizedCodec", SmallCodec)
-    assert codecs.load_codec(str(path)).decompress(small.compress(image)).shape == image.shape
+        factorized.FactorizedCodec.load(path)
+    monkeypatch.setattr(models, "FactorizedCodec", SmallCodec)
+    assert models.load_codec(str(path)).decompress(small.compress(image)).shape == image.shape
 
 
 def test_fingerprint_is_of_every_weight(small):
@@ -610,7 +612,7 @@ def macs_per_pixel(transform, linear):
         weights = layer.weight.numel() if isinstance(layer, torch.nn.Conv2d) else layer.sqrt_gamma.numel()
         total += weights * output.shape[2] * output.shape[3]
 
-    layers = [m for m in transform.modules() if isinstance(m, torch.nn.Conv2d | codecs.GDN)]
+    layers = [m for m in transform.modules() if isinstance(m, torch.nn.Conv2d | GDN)]
     hooks = [layer.register_forward_hook(count) for layer in [*layers, linear]]
     with torch.no_grad():
         down = isinstance(transform[0], torch.nn.PixelUnshuffle)

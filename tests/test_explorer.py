@@ -15,8 +15,8 @@ from PIL import Image
 from traitlets import TraitError
 
 from nctutorial import classical, data, explorer, metrics
-from nctutorial.codecs import LAM_MAX, LAM_MIN
 from nctutorial.explorer import LambdaExplorer, precompute, write_html
+from nctutorial.transforms import LAM_MAX, LAM_MIN
 
 
 @pytest.fixture

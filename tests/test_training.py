@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file
 from small_codec import SmallCodec, small_codec, smooth_noise
 
-from nctutorial import codecs, data, training
-from nctutorial.codecs import LAM_MIN
+from nctutorial import data, training, transforms
 from nctutorial.training import Muon
+from nctutorial.transforms import LAM_MIN
 
 VALIDATION = [(lam, 1.0, 30.0) for lam in training.VALIDATION_LAMS]
 
@@ -123,7 +123,7 @@ def test_the_start_is_the_pca_of_patches():
     np.testing.assert_allclose(basis.T @ basis, v[:24].T @ v[:24], atol=1e-4)
     np.testing.assert_allclose(np.abs(np.sum(basis * v[:24], axis=1)), 1, atol=0.01)  # and in the same order
     np.testing.assert_array_equal(codec.linear_synthesis.weight.detach().numpy()[:, :, 0, 0], basis.T)
-    spread = s[:24] / math.sqrt(len(patches)) * codecs.GREY
+    spread = s[:24] / math.sqrt(len(patches)) * transforms.GREY
     np.testing.assert_allclose(codec.y_scale.numpy(), np.maximum(spread, 0.3), rtol=1e-3)
 
 
@@ -173,9 +173,9 @@ def mean_loss(codec, photos):
     """Mean training loss over a fixed draw of crops, λ and noise."""
     torch.manual_seed(0)
     x = training.random_crops(photos, np.random.default_rng(9), 16)
-    lam = torch.from_numpy(np.geomspace(LAM_MIN, codecs.LAM_MAX, 16)).float()
+    lam = torch.from_numpy(np.geomspace(LAM_MIN, transforms.LAM_MAX, 16)).float()
     with torch.no_grad():
-        return (training.relaxed_loss(codec, x, lam) * (lam / codecs.LAM_MAX).rsqrt()).mean().item()
+        return (training.relaxed_loss(codec, x, lam) * (lam / transforms.LAM_MAX).rsqrt()).mean().item()
 
 
 def test_thirty_steps_lower_the_loss(folder, tmp_path, quick):

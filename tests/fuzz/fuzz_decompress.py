@@ -27,7 +27,7 @@ import torch
 
 import nctutorial
 from nctutorial import BitstreamError, data
-from nctutorial.codecs import FactorizedCodec
+from nctutorial.factorized import FactorizedCodec
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 HEADER = struct.Struct("<3sB4sHIII")  # as in nctutorial/bitstream.py, written down a second time

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load
 
-from nctutorial import benchmark, cli, codecs, data, training
+from nctutorial import benchmark, cli, data, models, training
 from tests.small_codec import SmallCodec, small_codec, smooth_noise
 
 PAUSE = 0.01  # seconds, in the middle of each write
@@ -83,7 +83,7 @@ def until(kills: int, arguments: list[str], clear, check) -> int:
 
 def kill_compress(kills: int) -> str:
     data.save_image("photo.png", smooth_noise(300, 400))
-    codec = codecs.load_codec()
+    codec = models.load_codec()
     image = data.load_image("photo.png")
     old, new = codec.compress(image, 0.001), codec.compress(image, 0.06)
     seen = set()
@@ -162,7 +162,7 @@ def prepare() -> None:
     """A tiny codec in place of the real ones, and no validation; all in this process, for its children."""
     torch.set_num_threads(1)
     codec = small_codec()
-    codecs.load_codec = lambda name="factorized": codec
+    models.load_codec = lambda name="factorized": codec
     benchmark.photo = lambda name: smooth_noise(40, 60)  # the warm-up
     training.FactorizedCodec = SmallCodec
     training.fastest_dtype_is_bf16 = lambda device: False

@@ -1,0 +1,99 @@
+"""What is known of a latent before it is decoded: side information (a hyper-latent) and what came before.
+
+Ballé et al. 2018 (arXiv:1802.01436) send a hyper-latent z first, from which the decoder computes the scale of each
+y; Minnen et al. 2018 (arXiv:1809.02736) add its mean. Two things cost no bits: channels that are decoded already
+(slices, Minnen and Singh 2020, arXiv:2007.08739) and neighbours in the same channels (a checkerboard, He et al.
+2021, arXiv:2103.15306).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from .layers import conv
+
+
+class ContextModel(nn.Module):
+    """The networks that predict mean and scale of y, all at 1/16 of the photo's resolution or below.
+
+    They see y in units of its spread, one number for each channel. `level` is λ's place in its range, -1 to 1. The
+    same code runs in floats while training and in integers in files: see `exact.integer`.
+    """
+
+    SLICES = (16, 48, 96, 160)  # channels, in the order of their energy
+    CHECKERED = 2  # of the slices, the first: these are decoded in two passes
+    MASKS = 3  # what a step decodes: both colours of the checkerboard, or all
+
+    def __init__(self, hyper: int = 48, wide: int = 160, middle: int = 128, inner: int = 192):
+        """hyper: channels of z. wide: of the hyper networks. middle: of the contexts. inner: of the heads."""
+        super().__init__()
+        total, gain = sum(self.SLICES), 2**0.5  # a ReLU halves the variance
+        self.hyper_analysis = nn.Sequential(
+            conv(total + 2, wide, 1),
+            nn.ReLU(),
+            conv(wide, wide, 3, stride=2, gain=gain),
+            nn.ReLU(),
+            conv(wide, wide, 3, stride=2, gain=gain),
+            nn.ReLU(),
+            conv(wide, hyper, 1, gain=gain),
+        )
+        self.hyper_synthesis = nn.Sequential(
+            conv(hyper + 2, 4 * wide, 1),
+            nn.PixelShuffle(2),
+            nn.ReLU(),
+            conv(wide, 2 * wide, 1, gain=gain),
+            nn.ReLU(),
+            conv(2 * wide, 4 * wide, 1, gain=gain),
+            nn.PixelShuffle(2),
+            nn.ReLU(),
+            conv(wide, wide, 3, gain=gain),
+            nn.ReLU(),
+        )
+        self.steps: list[tuple[int, int, int]] = []  # first channel, last + 1, mask: 0 and 1 the colours, 2 all
+        self.contexts, self.heads = nn.ModuleList(), nn.ModuleList()
+        first = 0
+        for i, size in enumerate(self.SLICES):
+            for mask in (0, 1) if i < self.CHECKERED else (2,):
+                seen = first + size if mask == 1 else first
+                self.steps.append((first, first + size, mask))
+                see = conv(seen, middle, 5 if mask == 1 else 3) if seen else None
+                self.contexts.append(nn.Sequential(see, nn.ReLU()) if see else nn.Identity())
+                self.heads.append(
+                    nn.Sequential(
+                        conv(wide + (middle if seen else 0) + 2, inner, 1),
+                        nn.ReLU(),
+                        conv(inner, inner, 1, gain=gain),
+                        nn.ReLU(),
+                        conv(inner, 2 * size, 1, gain=0.1),
+                    )
+                )
+            first += size
+
+    def hyper_latent(self, y: Tensor, level: Tensor) -> Tensor:
+        """z. y: (B, M, h, w) in units of its spread; level: (B, 2, 1, 1). Returns (B, hyper, ceil(h/4), ceil(w/4))."""
+        return self.hyper_analysis(_beside(y, level))
+
+    def side(self, z_hat: Tensor, level: Tensor, h: int, w: int) -> Tensor:
+        """What z tells of each of h x w locations. z_hat as z; level: (B, 2, 1, 1). Returns (B, wide, h, w)."""
+        return self.hyper_synthesis(_beside(z_hat, level))[..., :h, :w]
+
+    def parameters_of(self, step: int, side: Tensor, known: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log scale of the channels of a step, in units of their spread. known: (B, M, h, w), 0 where unknown.
+
+        Returns two (B, channels of the step, h, w), good only where the step's mask is.
+        """
+        first, last, mask = self.steps[step]
+        seen = last if mask == 1 else first
+        features = [side, self.contexts[step](known[:, :seen])] if seen else [side]
+        mean, log_scale = self.heads[step](_beside(torch.cat(features, 1), level)).chunk(2, 1)
+        return mean, log_scale
+
+
+def _beside(features: Tensor, level: Tensor) -> Tensor:
+    """The features and two more channels that hold λ's place."""
+    return torch.cat([features, level.expand(-1, -1, *features.shape[2:])], 1)
+
+
+def masks(h: int, w: int) -> Tensor:
+    """The masks that steps name: white squares, black squares, all. Returns bool (3, h, w)."""
+    white = (torch.arange(h)[:, None] + torch.arange(w)) % 2 == 0
+    return torch.stack([white, ~white, torch.ones_like(white)])

@@ -1,0 +1,56 @@
+"""Networks whose results are the same on every machine, bit for bit.
+
+After Ballé, Johnston and Minnen 2019 ("Integer networks for data compression with latent-variable models"): what
+selects a probability table must not depend on the order in which floats are summed. Here weights and activations are
+integers, and the sums are taken in float64, which holds every integer below 2^53 exactly: in any order, on any
+number of threads, with or without fused multiply-add, the sum is the same.
+"""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+ONE = 1 << 12  # the integer that stands for 1.0, of activations and of weights
+LIMIT = 1 << 19  # activations are clamped to less than this, 128 in real numbers
+EXACT = 1 << 53  # float64 holds all integers up to here
+
+
+class IntegerConv2d(nn.Module):
+    """A convolution of integers, in units of 1 / ONE. x: (B, C, H, W) float64 holding integers. Same out.
+
+    Raises ValueError if a sum could pass 2^53.
+    """
+
+    def __init__(self, layer: nn.Conv2d):
+        super().__init__()
+        self.stride, self.padding = layer.stride[0], layer.kernel_size[0] // 2
+        weight = torch.round(layer.weight.detach().cpu().double() * ONE)
+        bias = torch.round(layer.get_parameter("bias").detach().cpu().double() * ONE * ONE)
+        if (weight.abs().flatten(1).sum(1) * LIMIT + bias.abs() + ONE).max() >= EXACT:
+            raise ValueError("weights too large for exact sums")
+        self.register_buffer("weight", weight.permute(2, 3, 1, 0).contiguous())  # (k, k, in, out)
+        self.register_buffer("bias", bias + ONE // 2)  # and a half, for rounding
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, step, pad = self.get_buffer("weight"), self.stride, self.padding
+        x = F.pad(x.permute(0, 2, 3, 1), (0, 0, pad, pad, pad, pad))
+        batch, height, width = x.shape[0], *((size - len(weight)) // step + 1 for size in x.shape[1:3])
+        total = self.get_buffer("bias").expand(batch * height * width, -1).clone()
+        for i in range(len(weight)):
+            for j in range(len(weight)):
+                seen = x[:, i : i + step * (height - 1) + 1 : step, j : j + step * (width - 1) + 1 : step]
+                total.addmm_(seen.reshape(len(total), -1), weight[i, j])
+        total = total.div_(ONE).floor_().clamp_(1 - LIMIT, LIMIT - 1)
+        return total.view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def integer(network: nn.Module) -> nn.Module:
+    """A copy of a network of convolutions, ReLUs and pixel shuffles that computes in integers."""
+    found = copy.deepcopy(network)
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            parent, _, last = name.rpartition(".")
+            setattr(found.get_submodule(parent), last, IntegerConv2d(layer))
+    return found.eval()

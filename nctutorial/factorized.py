@@ -1,0 +1,153 @@
+"""The codec with a factorised prior: every channel has one distribution, whatever the photo shows."""
+
+import functools
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import bitstream
+from .codecs import Codec, Latent, Symbols
+from .layers import add_noise, shrink, ste_round
+from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
+from .transforms import LAM_MAX, LAM_MIN, NODES, between_nodes, lam_index, latent_shape, node_lams
+
+
+class FactorizedCodec(Codec):
+    """A factorised-prior codec after Ballé et al. 2017 (arXiv:1611.01704) and 2018 (arXiv:1802.01436)."""
+
+    SIZED_BY_TRAINING = ("cdf",)
+    _last_tables: tuple[int, bitstream.Tables] | None = None  # position on the grid, tables
+    deadzone: Tensor
+    cdf: Tensor
+    cdf_first: Tensor
+    cdf_size: Tensor
+
+    def __init__(self, latent: int = 320, wide: int = 192, narrow: int = 128, depth: tuple[int, int] = (4, 5)):
+        """As Transforms."""
+        super().__init__(latent, wide, narrow, depth)
+        self.prior = FactorizedPrior(latent)
+        self.register_buffer("deadzone", torch.zeros(NODES, latent, dtype=torch.uint8))
+        self.register_buffer("cdf", torch.zeros(0, dtype=torch.int32))
+        self.register_buffer("cdf_first", torch.zeros(latent, dtype=torch.int32))
+        self.register_buffer("cdf_size", torch.zeros(latent, dtype=torch.int32))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor, lam: Tensor, deadzone: bool = False) -> tuple[Tensor, Tensor]:
+        """The codec in training: rounded latents for the decoder, noisy ones for the rate.
+
+        x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,). The two stand-ins for the quantizer
+        are mixed as in Minnen and Singh 2020 (arXiv:2007.08739). deadzone: round as files do, with wider bins around
+        zero; the encoder must not learn then, since its gradient would pull values out of the bin that stay in it.
+        """
+        v, gain, dead = self.scaled_latent(x, lam)
+        dead = dead if deadzone else torch.zeros_like(dead)
+        shrunk = shrink(v, dead)
+        x_hat = self.synthesize_tensor(ste_round(shrunk) * self.at_lam(self.log_inverse_gain, lam))
+        return x_hat, self.estimated_bits(add_noise(shrunk), gain, dead)
+
+    def scaled_latent(self, x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """v = g y, the gain g and the deadzone in steps. x: (B, 3, H, W); lam: (B,). Gives 3 tensors."""
+        gain = self.at_lam(self.log_gain, lam)
+        node = torch.round(torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * (NODES - 1)).long()
+        deadzone = self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE
+        return self.analyze_tensor(x) * gain, gain, deadzone
+
+    def estimated_bits(self, t: Tensor, gain: Tensor, deadzone: Tensor) -> Tensor:
+        """Cross-entropy of symbols, or noisy symbols, t under the prior, bits per image.
+
+        t: (B, M, h, w); gain, deadzone: (B, M, 1, 1). Returns (B,). What shrinks to (t - 1/2, t + 1/2) is an
+        interval of y; its mass under the prior is the probability of t.
+        """
+        batch, channels = t.shape[:2]
+
+        def y_at(t: Tensor) -> Tensor:
+            y = (t + torch.sign(t) * deadzone) / gain
+            return y.transpose(0, 1).reshape(channels, 1, -1)
+
+        likelihood = self.prior.mass(y_at(t - 0.5), y_at(t + 0.5))
+        return -torch.log2(likelihood).view(channels, batch, -1).sum((0, 2))
+
+    # ---- integers: what the files are made of
+
+    @torch.no_grad()
+    def update_deadzone(self, rounding_cost: float, rounds: int) -> None:
+        """Set each deadzone, at each node, to (bits of symbol 1 - bits of symbol 0) / (2 rounding_cost), by iteration.
+
+        rounding_cost: bits that an error of one step squared is worth. 6 / ln 2 = 8.66 follows from D = step^2 / 12
+        and dR / dD = -λ at high rate. A value between two symbols goes to the cheaper one a little past the
+        midpoint, which costs less in D than it saves in R; the deadzone is how far past.
+        """
+        step = 1 / self.at_lam(self.log_gain, node_lams(self.log_gain.device))[:, :, 0, 0]  # (NODES, M)
+        deadzone = self.deadzone.float() / DEADZONE_ONE
+
+        def y(t: Tensor) -> Tensor:
+            return (t * step).T[:, None]
+
+        for _ in range(rounds):
+            edge = 0.5 + deadzone
+            zero = self.prior.mass(y(-edge), y(edge))
+            ones = self.prior.mass(y(-edge - 1), y(-edge)) + self.prior.mass(y(edge), y(edge + 1))
+            deadzone = (torch.log2(2 * zero / ones) / (2 * rounding_cost)).clamp(0, 0.45)[:, 0].T
+        self.deadzone.copy_(torch.round(deadzone * DEADZONE_ONE))
+
+    @torch.no_grad()
+    def finish(self, rounding_cost: float = 8.66) -> None:
+        """Make the integer steps, deadzones and tables from the trained gains and prior."""
+        self.finish_steps()
+        self.update_deadzone(rounding_cost, rounds=20)
+        integer = IntegerPrior.from_prior(self.prior, self.steps[-1].numpy())
+        self.cdf = torch.from_numpy(integer.cdf).to(torch.int32)
+        self.cdf_first = torch.from_numpy(integer.first // integer.spacing).to(torch.int32)
+        self.cdf_size = torch.from_numpy(np.diff(integer.start)).to(torch.int32)
+        for cached in ("integer_prior", "sha256"):
+            self.__dict__.pop(cached, None)
+        self._last_tables = None
+
+    @functools.cached_property
+    def integer_prior(self) -> IntegerPrior:
+        """The integer prior, from the buffers."""
+        start = np.concatenate([[0], np.cumsum(self.cdf_size.numpy().astype(np.int64))])
+        spacing = np.maximum(self.steps[-1].numpy().astype(np.int64) // 4, 1)
+        first = self.cdf_first.numpy().astype(np.int64) * spacing
+        return IntegerPrior(self.cdf.numpy().astype(np.int64), start, first, spacing)
+
+    def _integers(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Step and deadzone of each channel at a grid position. Two (M,) int64."""
+        return between_nodes(self.steps, index), between_nodes(self.deadzone, index)
+
+    def _tables(self, index: int) -> bitstream.Tables:
+        # what codes a photo often asks for its bits, too
+        if self._last_tables is None or self._last_tables[0] != index:
+            self._last_tables = index, self.integer_prior.tables(*self._integers(index))
+        return self._last_tables[1]
+
+    def quantize(self, latent: Latent, lam: float) -> Symbols:
+        """Symbols sign(v) floor(|v| + 1/2 - deadzone), v = y / step, at the grid's λ nearest to `lam`.
+
+        Raises ValueError unless LAM_MIN <= lam <= LAM_MAX.
+        """
+        index = lam_index(lam)
+        step, deadzone = self._integers(index)
+        v = latent.y[0].flatten(1) * torch.from_numpy(FIXED_POINT / step).float()[:, None]
+        offset = torch.from_numpy(0.5 - deadzone / DEADZONE_ONE).float()[:, None]
+        limit = bitstream.SYMBOL_LIMIT - 1
+        values = torch.copysign(v.abs().add_(offset).floor_().clamp_(max=limit), v)
+        return Symbols(values.to(torch.int32).numpy(), index, latent.height, latent.width)
+
+    def encode(self, symbols: Symbols) -> bytes:
+        """Range-code symbols into a complete .nct file."""
+        return self.pack(symbols, bitstream.encode_symbols(symbols.values, self._tables(symbols.lam_index)))
+
+    def bits(self, symbols: Symbols) -> np.ndarray:
+        """Estimated bits at each latent location: the cross-entropy under the tables. float64 (h, w)."""
+        bits = self._tables(symbols.lam_index).bits(symbols.values)
+        return bits.sum(0).reshape(latent_shape(symbols.height, symbols.width))
+
+    def decode(self, data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> Symbols:
+        """The symbols in a .nct file that this model wrote. Raises BitstreamError."""
+        header, payload = self.unpack(data, max_pixels)
+        locations = math.prod(latent_shape(header.height, header.width))
+        values = bitstream.decode_symbols(payload, locations, self._tables(header.lam_index))
+        return Symbols(values, header.lam_index, header.height, header.width)

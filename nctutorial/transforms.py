@@ -1,0 +1,155 @@
+"""The transforms x -> y and y_hat -> x_hat that all codecs share, and how λ steers them.
+
+One set of weights serves every λ: y is multiplied by a gain before it is quantised and by another one after, and
+only these depend on λ (Cui et al. 2021, arXiv:2003.02012).
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .layers import GDN, ResidualBlock, UpConv, conv
+from .priors import FIXED_POINT
+
+LAM_MIN, LAM_MAX = 0.001, 0.06
+LAM_STEPS = 4096  # λ on the grid LAM_MIN (LAM_MAX / LAM_MIN)^(i / LAM_STEPS), i = 0 .. LAM_STEPS
+NODES = 65  # of that grid, every 64th has a row of integer steps; the rows between are interpolated
+STRIDE = 16  # pixels a latent location covers, each way
+WHOLE = 1 << 12  # a photo of up to so many latent locations, a megapixel, goes through the transforms at once,
+TILE = 32  # a larger one in tiles of so many locations each way
+MARGIN = 8  # locations around a tile that have a say in it: five 3x3 convolutions at 1/16, six at 1/8
+GREY = 255 / 20.8  # y = 1 is about 20.8 grey levels, the best uniform step at LAM_MAX
+
+
+def lam_index(lam: float) -> int:
+    """The grid position nearest to λ. Raises ValueError outside [LAM_MIN, LAM_MAX]."""
+    if not LAM_MIN * 0.999 <= lam <= LAM_MAX * 1.001:
+        raise ValueError(f"lam must lie between {LAM_MIN} and {LAM_MAX}, not {lam}")
+    return min(max(round(math.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * LAM_STEPS), 0), LAM_STEPS)
+
+
+def lam_at(index: int) -> float:
+    """λ at a grid position."""
+    return LAM_MIN * (LAM_MAX / LAM_MIN) ** (index / LAM_STEPS)
+
+
+def latent_shape(height: int, width: int) -> tuple[int, int]:
+    """Latent locations (h, w) of a photo of height x width pixels."""
+    return -(-height // STRIDE), -(-width // STRIDE)
+
+
+Area = tuple[slice, slice]  # rows, columns
+
+
+def tiles(h: int, w: int) -> Iterator[tuple[Area, Area, Area]]:
+    """Cut h x w latent locations into tiles, so that a large photo needs no more memory than its pixels do.
+
+    Yields the area of a tile, the same with what the transforms see around it, and the tile's place in that.
+    """
+    side = max(h, w) if h * w <= WHOLE else TILE
+    for top in range(0, h, side):
+        for left in range(0, w, side):
+            tile, around, inside = zip(_span(top, h, side), _span(left, w, side), strict=True)
+            yield tile, around, inside
+
+
+def _span(first: int, end: int, side: int) -> tuple[slice, slice, slice]:
+    """One dimension of a tile that begins at `first`: itself, the same with its margins, and its place in that."""
+    last, before = min(first + side, end), max(first - MARGIN, 0)
+    return slice(first, last), slice(before, min(last + MARGIN, end)), slice(first - before, last - before)
+
+
+def in_pixels(area: Area) -> Area:
+    """Rows and columns of the pixels below an area of latent locations."""
+    rows, columns = (slice(STRIDE * part.start, STRIDE * part.stop) for part in area)
+    return rows, columns
+
+
+def node_lams(device: torch.device) -> Tensor:
+    """λ at the nodes: (NODES,)."""
+    return torch.tensor([lam_at(i * LAM_STEPS // (NODES - 1)) for i in range(NODES)], device=device)
+
+
+class Transforms(nn.Module):
+    """Analysis and synthesis transform with gains, after Ballé et al. 2017 (arXiv:1611.01704).
+
+    Strided convolutions with GDN and most of the depth at 1/8 and 1/16 of the resolution, where it is cheap. A
+    linear path from 16x16 patches to latents and back, which training starts as their PCA, runs beside the network.
+    """
+
+    GAIN_NODES = 9  # each gain is piecewise linear in log λ between this many nodes
+    bf16 = False  # training may run the two networks in bfloat16, where that is faster
+    y_scale: Tensor
+    steps: Tensor
+
+    def __init__(self, latent: int = 320, wide: int = 192, narrow: int = 128, depth: tuple[int, int] = (4, 5)):
+        """latent: channels M of y. wide, narrow: of the network at 1/16 and at 1/8. depth: residual blocks there."""
+        super().__init__()
+        patch = 3 * STRIDE**2
+        self.analysis = nn.Sequential(
+            nn.PixelUnshuffle(8),
+            conv(192, narrow, 3),
+            GDN(narrow),
+            *(ResidualBlock(narrow) for _ in range(depth[0])),
+            conv(narrow, wide, 3, stride=2),
+            GDN(wide),
+            *(ResidualBlock(wide) for _ in range(depth[1])),
+            conv(wide, latent, 1, gain=0.01),
+        )
+        self.synthesis = nn.Sequential(
+            conv(latent, wide, 1),
+            *(ResidualBlock(wide) for _ in range(depth[1])),
+            GDN(wide, inverse=True),
+            UpConv(wide, narrow, 1, 2),
+            *(ResidualBlock(narrow) for _ in range(depth[0])),
+            GDN(narrow, inverse=True),
+            UpConv(narrow, 3, 3, 8, gain=0.01),
+        )
+        self.linear_analysis = nn.Conv2d(patch, latent, 1)
+        self.linear_synthesis = nn.Conv2d(latent, patch, 1)
+        log_gain = torch.linspace(-math.log(LAM_MAX / LAM_MIN) / 2, 0, self.GAIN_NODES)[:, None].repeat(1, latent)
+        self.log_gain = nn.Parameter(log_gain)
+        self.log_inverse_gain = nn.Parameter(-log_gain)
+        self.register_buffer("y_scale", torch.ones(latent))  # spread of y at the start of training
+        self.register_buffer("steps", torch.zeros(NODES, latent, dtype=torch.int32))
+
+    def analyze_tensor(self, x: Tensor) -> Tensor:
+        """g_a. x: (B, 3, H, W) in [0, 1], H and W multiples of 16. Returns y: (B, M, H / 16, W / 16)."""
+        x = x - 0.5
+        linear = self.linear_analysis(F.pixel_unshuffle(x, STRIDE))
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            deep = self.analysis(4 * x)
+        return GREY * (linear + deep.float())
+
+    def synthesize_tensor(self, y_hat: Tensor) -> Tensor:
+        """g_s. y_hat: (B, M, h, w). Returns x_hat: (B, 3, 16 h, 16 w), about [0, 1], not clamped."""
+        linear = F.pixel_shuffle(self.linear_synthesis(y_hat / GREY), STRIDE)
+        with torch.autocast(y_hat.device.type, torch.bfloat16, enabled=self.bf16):
+            deep = self.synthesis(y_hat / self.y_scale[:, None, None])
+        return torch.add(linear, deep.float(), alpha=0.25).add_(0.5)
+
+    def at_lam(self, nodes: Tensor, lam: Tensor) -> Tensor:
+        """exp of log values given at GAIN_NODES nodes, (GAIN_NODES, M), at each λ: (B, M, 1, 1)."""
+        position = torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * (self.GAIN_NODES - 1)
+        left = position.floor().clamp(0, self.GAIN_NODES - 2).long()
+        part = (position - left)[:, None]
+        return torch.exp(nodes[left] * (1 - part) + nodes[left + 1] * part)[:, :, None, None]
+
+    @torch.no_grad()
+    def finish_steps(self) -> None:
+        """Make the integer steps, 1 / g at the nodes in units of 1 / FIXED_POINT, from the trained gains."""
+        gain = self.at_lam(self.log_gain, node_lams(self.log_gain.device))[:, :, 0, 0].double()
+        self.steps = torch.round(FIXED_POINT / gain).clamp(1, 2**30).to(torch.int32)
+
+
+def between_nodes(nodes: Tensor, index: int) -> np.ndarray:
+    """Integers given at the nodes, (NODES, C), at a grid position: interpolated in integers. Returns (C,) int64."""
+    width = LAM_STEPS // (NODES - 1)
+    left = min(index // width, NODES - 2)
+    part = index - left * width
+    a, b = nodes[left : left + 2].numpy().astype(np.int64)
+    return (a * (width - part) + b * part) // width
