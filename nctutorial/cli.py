@@ -91,7 +91,9 @@ def _benchmark(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    train(args.folder, args.out, start=args.start, **{name: getattr(args, name) for name in _numbers()})
+    train(
+        args.folder, args.out, kind=args.codec, start=args.start, **{name: getattr(args, name) for name in _numbers()}
+    )
 
 
 def _numbers() -> dict[str, int | float]:
@@ -136,9 +138,10 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("folder", metavar="FOLDER")
     added.add_argument("--out", metavar="FILE", type=_output(".safetensors"), required=True)
     for name, default in _numbers().items():
-        least = type(default)(name in ("batch", "every"))
+        least = {"batch": 1, "every": 1, "crop": 16}.get(name, type(default)(0))
         option, help = "--" + name.replace("_", "-"), "default %(default)s"
         added.add_argument(option, metavar="N", type=_at_least(least), default=default, help=help)
+    added.add_argument("--codec", choices=models.NAMES, default="factorized", help="default %(default)s")
     added.add_argument("--start", metavar="WEIGHTS", help="weights to begin with, default the PCA of patches")
     return parser
 

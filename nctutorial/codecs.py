@@ -66,12 +66,38 @@ class Codec(Transforms, ABC):
 
     SIZED_BY_TRAINING: tuple[str, ...] = ()  # buffers
 
-    @abstractmethod
     def forward(self, x: Tensor, lam: Tensor, deadzone: bool = False) -> tuple[Tensor, Tensor]:
-        """The codec in training. x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,)."""
+        """The codec in training: rounded latents for the decoder, noisy ones for the rate.
+
+        x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,). The two stand-ins for the quantizer
+        are mixed as in Minnen and Singh 2020 (arXiv:2007.08739). deadzone: round as files do, with wider bins around
+        zero; the encoder must not learn then, since its gradient would pull values out of the bin that stay in it.
+        """
+        y_hat, bits = self.relaxed(self.analyze_tensor(x), lam, deadzone)
+        return self.synthesize_tensor(y_hat), bits
 
     @abstractmethod
-    def finish(self) -> None:
+    def relaxed(self, y: Tensor, lam: Tensor, deadzone: bool = False, hard: bool = False) -> tuple[Tensor, Tensor]:
+        """Quantise y and estimate its bits, differentiably. y: (B, M, h, w); lam: (B,). Returns y_hat as y, bits: (B,).
+
+        hard: count the bits of rounded values, as files have them, and not of noisy ones.
+        """
+
+    @abstractmethod
+    def start_prior(self, spread: Tensor) -> None:
+        """Start the prior of y at a standard deviation for each channel: (M,)."""
+
+    @abstractmethod
+    def update_deadzone(self, rounding_cost: float, rounds: int) -> None:
+        """Set the deadzones to (bits of symbol 1 - bits of symbol 0) / (2 rounding_cost) steps, by iteration.
+
+        rounding_cost: bits that an error of one step squared is worth. 6 / ln 2 = 8.66 follows from D = step^2 / 12
+        and dR / dD = -λ at high rate. A value between two symbols goes to the cheaper one a little past the
+        midpoint, which costs less in D than it saves in R; the deadzone is how far past.
+        """
+
+    @abstractmethod
+    def finish(self, rounding_cost: float = 8.66) -> None:
         """Make the integers that files depend on from the trained weights."""
 
     @abstractmethod
@@ -156,9 +182,22 @@ class Codec(Transforms, ABC):
     # ---- weights
 
     def save(self, path: Path | str) -> None:
-        """Write a finished model to a .safetensors file, with its SHA-256. Raises OSError."""
+        """Write a finished model to a .safetensors file, with its SHA-256. Raises OSError.
+
+        What half precision holds exactly is stored in it.
+        """
         state = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        for name, tensor in state.items():
+            if tensor.is_floating_point() and torch.equal(tensor.half().float(), tensor):
+                state[name] = tensor.half()
         write_atomic(path, save(state, {"sha256": self.sha256}))
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """load_state_dict, where training has decided the size of some buffers. Raises RuntimeError."""
+        for name in self.SIZED_BY_TRAINING:
+            if name in state:
+                setattr(self, name, torch.zeros_like(state[name], device=self.y_scale.device))
+        self.load_state_dict(state)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
@@ -171,10 +210,7 @@ class Codec(Transforms, ABC):
             with safe_open(path, "pt") as file:
                 state = {name: file.get_tensor(name) for name in file.keys()}
                 noted = (file.metadata() or {}).get("sha256")
-            for name, tensor in state.items():
-                if name in codec.SIZED_BY_TRAINING:
-                    setattr(codec, name, torch.zeros_like(tensor))
-            codec.load_state_dict(state)
+            codec.restore(state)
         except (SafetensorError, KeyError, RuntimeError) as error:
             raise ValueError(
                 f"{path} does not hold the weights of this codec: restore it with git or train again"

@@ -26,6 +26,7 @@ class ContextModel(nn.Module):
     def __init__(self, hyper: int = 48, wide: int = 160, middle: int = 128, inner: int = 192):
         """hyper: channels of z. wide: of the hyper networks. middle: of the contexts. inner: of the heads."""
         super().__init__()
+        self.hyper = hyper
         total, gain = sum(self.SLICES), 2**0.5  # a ReLU halves the variance
         self.hyper_analysis = nn.Sequential(
             conv(total + 2, wide, 1),

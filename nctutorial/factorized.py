@@ -34,25 +34,18 @@ class FactorizedCodec(Codec):
         self.register_buffer("cdf_size", torch.zeros(latent, dtype=torch.int32))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor, lam: Tensor, deadzone: bool = False) -> tuple[Tensor, Tensor]:
-        """The codec in training: rounded latents for the decoder, noisy ones for the rate.
+    def start_prior(self, spread: Tensor) -> None:
+        self.prior = FactorizedPrior(len(spread), spread)
 
-        x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,). The two stand-ins for the quantizer
-        are mixed as in Minnen and Singh 2020 (arXiv:2007.08739). deadzone: round as files do, with wider bins around
-        zero; the encoder must not learn then, since its gradient would pull values out of the bin that stay in it.
-        """
-        v, gain, dead = self.scaled_latent(x, lam)
-        dead = dead if deadzone else torch.zeros_like(dead)
-        shrunk = shrink(v, dead)
-        x_hat = self.synthesize_tensor(ste_round(shrunk) * self.at_lam(self.log_inverse_gain, lam))
-        return x_hat, self.estimated_bits(add_noise(shrunk), gain, dead)
-
-    def scaled_latent(self, x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """v = g y, the gain g and the deadzone in steps. x: (B, 3, H, W); lam: (B,). Gives 3 tensors."""
+    def relaxed(self, y: Tensor, lam: Tensor, deadzone: bool = False, hard: bool = False) -> tuple[Tensor, Tensor]:
         gain = self.at_lam(self.log_gain, lam)
-        node = torch.round(torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * (NODES - 1)).long()
-        deadzone = self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE
-        return self.analyze_tensor(x) * gain, gain, deadzone
+        dead = torch.zeros_like(gain)
+        if deadzone:
+            node = torch.round(torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * (NODES - 1)).long()
+            dead = self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE
+        shrunk = shrink(y * gain, dead)
+        bits = self.estimated_bits(torch.round(shrunk) if hard else add_noise(shrunk), gain, dead)
+        return ste_round(shrunk) * self.at_lam(self.log_inverse_gain, lam), bits
 
     def estimated_bits(self, t: Tensor, gain: Tensor, deadzone: Tensor) -> Tensor:
         """Cross-entropy of symbols, or noisy symbols, t under the prior, bits per image.
@@ -73,12 +66,6 @@ class FactorizedCodec(Codec):
 
     @torch.no_grad()
     def update_deadzone(self, rounding_cost: float, rounds: int) -> None:
-        """Set each deadzone, at each node, to (bits of symbol 1 - bits of symbol 0) / (2 rounding_cost), by iteration.
-
-        rounding_cost: bits that an error of one step squared is worth. 6 / ln 2 = 8.66 follows from D = step^2 / 12
-        and dR / dD = -λ at high rate. A value between two symbols goes to the cheaper one a little past the
-        midpoint, which costs less in D than it saves in R; the deadzone is how far past.
-        """
         step = 1 / self.at_lam(self.log_gain, node_lams(self.log_gain.device))[:, :, 0, 0]  # (NODES, M)
         deadzone = self.deadzone.float() / DEADZONE_ONE
 
@@ -98,9 +85,7 @@ class FactorizedCodec(Codec):
         self.finish_steps()
         self.update_deadzone(rounding_cost, rounds=20)
         integer = IntegerPrior.from_prior(self.prior, self.steps[-1].numpy())
-        self.cdf = torch.from_numpy(integer.cdf).to(torch.int32)
-        self.cdf_first = torch.from_numpy(integer.first // integer.spacing).to(torch.int32)
-        self.cdf_size = torch.from_numpy(np.diff(integer.start)).to(torch.int32)
+        self.cdf, self.cdf_first, self.cdf_size = integer.buffers()
         for cached in ("integer_prior", "sha256"):
             self.__dict__.pop(cached, None)
         self._last_tables = None
@@ -108,10 +93,7 @@ class FactorizedCodec(Codec):
     @functools.cached_property
     def integer_prior(self) -> IntegerPrior:
         """The integer prior, from the buffers."""
-        start = np.concatenate([[0], np.cumsum(self.cdf_size.numpy().astype(np.int64))])
-        spacing = np.maximum(self.steps[-1].numpy().astype(np.int64) // 4, 1)
-        first = self.cdf_first.numpy().astype(np.int64) * spacing
-        return IntegerPrior(self.cdf.numpy().astype(np.int64), start, first, spacing)
+        return IntegerPrior.from_buffers(self.cdf, self.cdf_first, self.cdf_size, self.steps[-1])
 
     def _integers(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Step and deadzone of each channel at a grid position. Two (M,) int64."""

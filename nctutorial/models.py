@@ -3,24 +3,42 @@
 import functools
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from . import bitstream
 from .bitstream import BitstreamError
 from .codecs import Codec
 from .data import WEIGHTS
 from .factorized import FactorizedCodec
+from .hyperprior import HyperpriorCodec
 
-WEIGHT_FILES = {"factorized": "factorized.safetensors"}
+NAMES = ("factorized", "hyperprior")
+
+
+def codec_class(name: str) -> type[Codec]:
+    """The class of a codec by its name, one of NAMES."""
+    classes: dict[str, type[Codec]] = {"factorized": FactorizedCodec, "hyperprior": HyperpriorCodec}
+    return classes[name]
 
 
 @functools.lru_cache
 def _bundled(name: str) -> Codec:
-    return FactorizedCodec.load(WEIGHTS / WEIGHT_FILES[name])
+    return codec_class(name).load(WEIGHTS / f"{name}.safetensors")
 
 
 def load_codec(name: str = "factorized") -> Codec:
-    """A trained codec: a bundled one by its name, read once, or the .safetensors file that `nctutorial train` wrote."""
-    return _bundled(name) if name in WEIGHT_FILES else FactorizedCodec.load(name)
+    """A trained codec: a bundled one by its name, read once, or the .safetensors file that `nctutorial train` wrote.
+
+    Raises FileNotFoundError, or ValueError if the file does not hold weights of a codec.
+    """
+    if name in NAMES:
+        return _bundled(name)
+    try:
+        with safe_open(name, "pt") as file:
+            kind = "hyperprior" if "unit" in file.keys() else "factorized"
+    except (SafetensorError, OSError):
+        kind = "factorized"  # whose loading says what is wrong
+    return codec_class(kind).load(name)
 
 
 def decompress(data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> np.ndarray:
@@ -30,7 +48,7 @@ def decompress(data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> np.ndarra
     bundled, or declare more than `max_pixels` pixels.
     """
     header, _ = bitstream.unpack(data, max_pixels)
-    for name in WEIGHT_FILES:
+    for name in NAMES:
         codec = load_codec(name)
         if codec.fingerprint == header.fingerprint:
             return codec.decompress(data, max_pixels)

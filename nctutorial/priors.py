@@ -4,7 +4,9 @@ Notation: y is the latent, v = g y the latent in units of the quantiser step 1/g
 has one cumulative F_c over y, whatever λ is; a finer quantiser only asks for the mass of a shorter interval.
 """
 
+import math
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -113,6 +115,19 @@ class IntegerPrior:
             cdf[start[c] : start[c + 1]] = np.round(value[c, :n] * CDF_ONE)
         return cls(cdf, start, low * spacing, spacing)
 
+    def buffers(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What a file of weights keeps of it: cdf, first knots and numbers of knots, int32."""
+        arrays = self.cdf, self.first // self.spacing, np.diff(self.start)
+        cdf, first, size = (torch.from_numpy(array.astype(np.int32)) for array in arrays)
+        return cdf, first, size
+
+    @classmethod
+    def from_buffers(cls, cdf: Tensor, first: Tensor, size: Tensor, finest: Tensor) -> Self:
+        """The inverse of `buffers`. finest: the steps that `from_prior` was given, (C,)."""
+        spacing = np.maximum(finest.numpy().astype(np.int64) // 4, 1)
+        start = np.concatenate([[0], np.cumsum(size.numpy().astype(np.int64))])
+        return cls(cdf.numpy().astype(np.int64), start, first.numpy().astype(np.int64) * spacing, spacing)
+
     def cumulative(self, channel: np.ndarray, position: np.ndarray) -> np.ndarray:
         """F at integer positions (units of 2^-16 of y), by exact integer arithmetic. channel, position: (N,)."""
         offset = position - self.first[channel]
@@ -147,3 +162,53 @@ class IntegerPrior:
             inside = np.maximum(scaled[begin[c] : begin[c + 1] - 1], 1)
             counts.append(np.append(inside, max(TABLE_ONE - int(inside.sum()), 1)))
         return Tables(low, counts)
+
+
+# ---- the distribution of y where its mean and scale are known
+
+LEVELS = 64  # scales that tables exist for
+SCALES_PER_E = 8  # of them to a factor e
+
+
+def scale_at(level: float) -> float:
+    """A scale, in quantiser steps: 0.03 at level 0, 79 at the last."""
+    return 0.03 * math.exp(level / SCALES_PER_E)
+
+
+def level_of(scale: Tensor) -> Tensor:
+    """The number of the nearest scale, on a logarithmic axis. Any shape; returns the same, int64."""
+    return torch.round(torch.log(scale / scale_at(0)) * SCALES_PER_E).clamp(0, LEVELS - 1).long()
+
+
+def logistic_mass(low: Tensor, high: Tensor, scale: Tensor) -> Tensor:
+    """Mass of (low, high) under a logistic distribution around 0, at least 1e-9. Shapes broadcast."""
+    flip = torch.where(low + high > 0, -1.0, 1.0).to(scale)  # keeps the difference accurate in the upper tail
+    mass = torch.sigmoid(flip * high / scale) - torch.sigmoid(flip * low / scale)
+    return mass.abs().clamp_min(1e-9)
+
+
+def logistic_deadzones(rounding_cost: float, rounds: int = 20) -> Tensor:
+    """The deadzone of each scale, as `FactorizedCodec.update_deadzone` finds it: (LEVELS,), in 1 / DEADZONE_ONE."""
+    scale = torch.tensor([scale_at(level) for level in range(LEVELS)], dtype=torch.float64)
+    deadzone = torch.zeros_like(scale)
+    for _ in range(rounds):
+        edge = 0.5 + deadzone
+        zero, ones = logistic_mass(-edge, edge, scale), 2 * logistic_mass(edge, edge + 1, scale)
+        deadzone = (torch.log2(2 * zero / ones) / (2 * rounding_cost)).clamp(0, 0.45)
+    return torch.round(deadzone * DEADZONE_ONE)
+
+
+def logistic_tables(deadzone: np.ndarray, tail: float = 1e-6) -> Tables:
+    """Integer tables of the scales, for symbols behind these deadzones. deadzone: (LEVELS,) in 1 / DEADZONE_ONE."""
+    lows, counts = [], []
+    for level, dead in enumerate(deadzone / DEADZONE_ONE):
+        last = max(math.ceil(-scale_at(level) * math.log(tail)), 1)
+        k = np.arange(last + 1)
+        ends = np.concatenate([[0.0], k + 0.5 + dead]) / scale_at(level)  # the upper ends of symbols 0, 1, ..., last
+        mass = -np.diff(1 / (1 + np.exp(ends)))
+        half = np.maximum(np.round(mass * TABLE_ONE), 1).astype(np.int64)
+        half[0] = max(round(2 * mass[0] * TABLE_ONE), 1)
+        inside = np.concatenate([half[:0:-1], half])
+        lows.append(-last)
+        counts.append(np.append(inside, max(TABLE_ONE - int(inside.sum()), 1)))
+    return Tables(np.array(lows), counts)

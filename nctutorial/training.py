@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
 
+from . import models
+from .codecs import Codec
 from .data import ImageError, load_image, photo, photo_names, to_tensor, write_atomic
-from .factorized import FactorizedCodec
-from .layers import shrink
-from .transforms import GREY, LAM_MAX, LAM_MIN, STRIDE
+from .priors import FactorizedPrior
+from .transforms import GREY, LAM_MAX, LAM_MIN, STRIDE, Transforms
 
 CROP = 128
 VALIDATION_LAMS = (0.001, 0.0028, 0.0078, 0.0215, 0.06)
@@ -61,8 +62,8 @@ class Muon(torch.optim.Optimizer):
         return wide.T if matrix.shape[0] > matrix.shape[1] else wide
 
 
-def read_photos(folder: Path | str) -> list[np.ndarray]:
-    """All pictures below a folder with sides of at least CROP pixels, decoded. Raises ImageError if there are none."""
+def read_photos(folder: Path | str, least: int = CROP) -> list[np.ndarray]:
+    """All pictures below a folder with sides of `least` pixels or more. Raises ImageError if there are none."""
     photos = []
     paths = sorted(p for p in Path(folder).rglob("*") if p.is_file())
     for path in tqdm(paths, desc="reading photos", disable=None):
@@ -70,10 +71,10 @@ def read_photos(folder: Path | str) -> list[np.ndarray]:
             image = load_image(path)
         except ImageError:
             continue  # a manifest or a licence among the photos
-        if min(image.shape[:2]) >= CROP:
+        if min(image.shape[:2]) >= least:
             photos.append(image)
     if not photos:
-        raise ImageError(f"{folder} holds no picture of {CROP} x {CROP} pixels or more: name a folder of photos")
+        raise ImageError(f"{folder} holds no picture of {least} x {least} pixels or more: name a folder of photos")
     return photos
 
 
@@ -87,7 +88,7 @@ def random_crops(photos: list[np.ndarray], rng: np.random.Generator, count: int,
     return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
 
 
-def start_from_pca(codec: FactorizedCodec, photos: list[np.ndarray], rng: np.random.Generator) -> None:
+def start_from_pca(codec: Codec, photos: list[np.ndarray], rng: np.random.Generator) -> None:
     """Start the linear path as the PCA of 16x16 patches and the prior at the spread of its coefficients."""
     patches = torch.nn.functional.pixel_unshuffle(random_crops(photos, rng, 400) - 0.5, STRIDE)
     patches = patches.permute(0, 2, 3, 1).reshape(-1, patches.shape[1]).double()
@@ -101,7 +102,7 @@ def start_from_pca(codec: FactorizedCodec, photos: list[np.ndarray], rng: np.ran
             torch.nn.init.zeros_(layer.get_parameter("bias"))
         spread = variance.clamp_min(1e-12).sqrt() * GREY
         codec.y_scale.copy_(spread.clamp_min(0.3))
-        codec.prior = type(codec.prior)(latent, spread.clamp_min(0.05))
+        codec.start_prior(spread.clamp_min(0.05))
         for last in (codec.analysis[-1], codec.synthesis[-1].get_submodule("conv")):
             torch.nn.init.zeros_(last.get_parameter("weight"))
 
@@ -122,21 +123,34 @@ def fastest_dtype_is_bf16(device: str) -> bool:
     return seconds(torch.bfloat16) < seconds(torch.float32)
 
 
-def optimizers(codec: FactorizedCodec, lr: float) -> list[torch.optim.Optimizer]:
+@torch.no_grad()
+def start_from(codec: Codec, path: Path | str, photos: list[np.ndarray], rng: np.random.Generator) -> None:
+    """Start with the weights in a file. A hyperprior codec may take its transforms from a factorised one."""
+    found = models.load_codec(str(path))
+    if type(found) is type(codec):
+        codec.restore(found.state_dict())
+        return
+    shared = Transforms(len(codec.y_scale)).state_dict().keys()
+    codec.load_state_dict({name: value for name, value in found.state_dict().items() if name in shared}, strict=False)
+    y = codec.analyze_tensor(random_crops(photos, rng, 64))
+    codec.start_prior(y.std((0, 2, 3)).clamp_min(0.1))
+
+
+def optimizers(codec: Codec, lr: float) -> list[torch.optim.Optimizer]:
     """Muon for the networks' inner convolutions, Adam for the rest.
 
     The linear path and the networks' last layers write straight into y and x_hat: they take small steps, or the
     noise of the steps would drown the good pictures at large λ.
     """
-    last = [*codec.analysis[-1].parameters(), *codec.synthesis[-1].parameters()]
-    outer = [*codec.linear_analysis.parameters(), *codec.linear_synthesis.parameters(), *last]
-    known = {id(p) for p in outer}
-    inner = [p for p in (*codec.analysis.parameters(), *codec.synthesis.parameters()) if id(p) not in known]
-    rest = [p for p in inner if p.dim() < 4] + [codec.log_gain, codec.log_inverse_gain]
+    outer = [*codec.linear_analysis.parameters(), *codec.linear_synthesis.parameters()]
+    outer += [*codec.analysis[-1].parameters(), *codec.synthesis[-1].parameters()]
+    priors = [p for m in codec.modules() if isinstance(m, FactorizedPrior) for p in m.parameters()]
+    known = {id(p) for p in (*outer, *priors)}
+    inner = [p for p in codec.parameters() if id(p) not in known]
     groups = [
-        {"params": rest, "lr": lr},
+        {"params": [p for p in inner if p.dim() < 4], "lr": lr},
         {"params": outer, "lr": lr / 20},
-        {"params": [*codec.prior.parameters()], "lr": 2 * lr},
+        {"params": priors, "lr": 2 * lr},
     ]
     adam = torch.optim.Adam(groups, betas=(0.9, 0.98))
     found = [Muon([p for p in inner if p.dim() == 4], lr), adam]
@@ -146,14 +160,14 @@ def optimizers(codec: FactorizedCodec, lr: float) -> list[torch.optim.Optimizer]
     return found
 
 
-def relaxed_loss(codec: FactorizedCodec, x: Tensor, lam: Tensor, deadzone: bool = False) -> Tensor:
+def relaxed_loss(codec: Codec, x: Tensor, lam: Tensor, deadzone: bool = False) -> Tensor:
     """R + λD of each crop. x: (B, 3, H, W); lam: (B,); deadzone: see FactorizedCodec.forward. Returns (B,)."""
     x_hat, bits = codec(x, lam, deadzone)
     return bits / (x.shape[2] * x.shape[3]) + lam * 255**2 * (x_hat - x).square().mean((1, 2, 3))
 
 
 @torch.no_grad()
-def validate(codec: FactorizedCodec) -> list[tuple[float, float, float]]:
+def validate(codec: Codec) -> list[tuple[float, float, float]]:
     """(λ, estimated bpp, PSNR) on the held-out photos, averaged over the photos."""
     rows = []
     for lam in VALIDATION_LAMS:
@@ -162,17 +176,16 @@ def validate(codec: FactorizedCodec) -> list[tuple[float, float, float]]:
             x = to_tensor(photo(name)).to(codec.y_scale.device)
             x = x[..., : x.shape[2] // STRIDE * STRIDE, : x.shape[3] // STRIDE * STRIDE]
             lams = torch.tensor([lam], device=x.device)
-            v, gain, deadzone = codec.scaled_latent(x, lams)
-            symbols = shrink(v, deadzone).round()
-            x_hat = codec.synthesize_tensor(symbols * codec.at_lam(codec.log_inverse_gain, lams))
+            y_hat, bits = codec.relaxed(codec.analyze_tensor(x), lams, deadzone=True, hard=True)
+            x_hat = codec.synthesize_tensor(y_hat)
             error = (x_hat.clamp(0, 1) - x).square().mean().item()
-            bpp.append(codec.estimated_bits(symbols, gain, deadzone).item() / (x.shape[2] * x.shape[3]))
+            bpp.append(bits.item() / (x.shape[2] * x.shape[3]))
             psnr.append(-10 * math.log10(error))
         rows.append((lam, float(np.mean(bpp)), float(np.mean(psnr))))
     return rows
 
 
-def _save_checkpoint(path: Path, step: int, mean_loss: float, codec: FactorizedCodec, found: list) -> None:
+def _save_checkpoint(path: Path, step: int, mean_loss: float, codec: Codec, found: list) -> None:
     tensors = {f"codec/{k}": v for k, v in codec.state_dict().items()}
     for j, optimizer in enumerate(found):
         for i, state in optimizer.state_dict()["state"].items():
@@ -182,13 +195,12 @@ def _save_checkpoint(path: Path, step: int, mean_loss: float, codec: FactorizedC
     write_atomic(path, save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}))
 
 
-def _load_checkpoint(path: Path, codec: FactorizedCodec, found: list) -> tuple[int, float]:
+def _load_checkpoint(path: Path, codec: Codec, found: list) -> tuple[int, float]:
     """Go back to where a training was: (step, mean loss). Raises ValueError if the file is of no such training."""
     try:
         tensors = load_file(path)
         state = {k.removeprefix("codec/"): v for k, v in tensors.items() if k.startswith("codec/")}
-        codec.cdf = torch.zeros_like(state["cdf"], device=codec.y_scale.device)
-        codec.load_state_dict(state)
+        codec.restore(state)
         for j, optimizer in enumerate(found):
             whole = optimizer.state_dict()
             whole["state"] = {}
@@ -211,51 +223,66 @@ def _read_log(path: Path) -> list[list[str]]:
 def train(
     folder: Path | str,
     out: Path | str,
+    kind: str = "factorized",
     steps: int = 40_000,
+    entropy_steps: int = 0,
     decoder_steps: int = 5_000,
     batch: int = 8,
+    crop: int = CROP,
     lr: float = 2e-3,
     seed: int = 0,
     start: Path | str | None = None,
     rounding_cost: float = 8.66,
     every: int = 500,
-) -> FactorizedCodec:
+) -> Codec:
     """Train a codec on the photos below `folder` and write it to `out` (.safetensors).
 
     A checkpoint is kept beside `out` every `every` steps; the same call goes on from it and ends with the same
     weights. `out` with the suffix .csv logs the relaxed loss and the validation. λ is drawn log-uniform for each
-    crop; the loss is weighted by λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. In the last
-    `decoder_steps` of the `steps` the encoder rests, and the prior and the decoder learn behind the quantizer that
-    files use, deadzone included. In each of the two phases the learning rate is constant and falls linearly to 0
-    over the last third. start: weights to begin with, instead of the PCA of patches.
-    Raises ImageError if the folder holds no photo of at least 128 x 128 pixels.
+    crop; the loss is weighted by λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. In the first
+    `entropy_steps` of the `steps` only what estimates the rate learns. In the last `decoder_steps` the encoder rests,
+    and all behind it learns with the quantizer that files use, deadzone included. In each phase the learning rate is
+    constant and falls linearly to 0 over the last third. kind: "factorized" or "hyperprior". start: weights to begin
+    with, instead of the PCA of patches; a hyperprior codec may take its transforms from a factorised one.
+    Raises ImageError if the folder holds no photo of at least `crop` x `crop` pixels, and ValueError if `crop` is not
+    a multiple of 16.
     """
+    if crop % STRIDE:
+        raise ValueError(f"crop must be a multiple of {STRIDE}, not {crop}")
     out = Path(out)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    photos = read_photos(folder)
+    photos = read_photos(folder, crop)
     torch.manual_seed(seed)
-    codec = FactorizedCodec() if start is None else FactorizedCodec.load(start)
+    codec = models.codec_class(kind)()
     if start is None:
         start_from_pca(codec, photos, np.random.default_rng(seed))
+    else:
+        start_from(codec, start, photos, np.random.default_rng(seed))
     codec = codec.to(device).train()
     codec.bf16 = fastest_dtype_is_bf16(device)
     found = optimizers(codec, lr)
+    ends = entropy_steps, steps - decoder_steps, steps
+    phases = [*zip((0, *ends), ends, ("entropy", "joint", "decoder"), strict=False)]
     checkpoint, log = out.with_suffix(".checkpoint"), out.with_suffix(".csv")
     first, mean_loss = _load_checkpoint(checkpoint, codec, found) if checkpoint.exists() else (0, math.nan)
     rows = [row for row in _read_log(log) if int(row[0]) <= first]
     for step in (bar := tqdm(range(first, steps), initial=first, total=steps)):
-        decoder_only = step >= steps - decoder_steps
+        begin, end, phase = next(part for part in phases if step < part[1])
         for part in (codec.analysis, codec.linear_analysis, codec.log_gain):
-            part.requires_grad_(not decoder_only)
+            part.requires_grad_(phase == "joint")
+        for part in (codec.synthesis, codec.linear_synthesis, codec.log_inverse_gain):
+            part.requires_grad_(phase != "entropy")
         if step % 100 == 0:
             codec.update_deadzone(rounding_cost, rounds=3)
-        done = (step - steps + decoder_steps) / decoder_steps if decoder_only else step / (steps - decoder_steps)
-        scale = min(1, (step + 1) / 100, 3 * (1 - done))
+        scale = min(1, (step - begin + 1) / 100, 3 * (end - step) / (end - begin))
         rng = np.random.default_rng([seed, step])
         torch.manual_seed(int(rng.integers(2**31)))
-        x = random_crops(photos, rng, batch).to(device).contiguous(memory_format=torch.channels_last)
+        x = random_crops(photos, rng, batch, crop).to(device).contiguous(memory_format=torch.channels_last)
         lam = LAM_MIN * (LAM_MAX / LAM_MIN) ** torch.rand(batch).to(device)
-        loss = relaxed_loss(codec, x, lam, deadzone=decoder_only)
+        if phase == "entropy":  # D is what it is
+            loss = codec.relaxed(codec.analyze_tensor(x), lam)[1] / (x.shape[2] * x.shape[3])
+        else:
+            loss = relaxed_loss(codec, x, lam, deadzone=phase == "decoder")
         loss = (loss * (lam / LAM_MAX).rsqrt()).mean()
         codec.zero_grad(set_to_none=True)
         loss.backward()

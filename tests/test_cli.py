@@ -146,8 +146,7 @@ def test_train_offers_what_training_takes(monkeypatch, folder):
 
 
 def test_train_and_use_what_it_wrote(monkeypatch, folder):
-    for module in (training, models):
-        monkeypatch.setattr(module, "FactorizedCodec", SmallCodec)
+    monkeypatch.setattr(models, "FactorizedCodec", SmallCodec)
     monkeypatch.setattr(training, "validate", lambda codec: [])
     Path("photos").mkdir()
     data.save_image("photos/a.png", smooth_noise(128, 150))
@@ -254,8 +253,7 @@ WRITING = {
 @pytest.fixture
 def small(folder, monkeypatch):
     """Beside the files of `folder` a folder of one photo; a small model and no validation."""
-    for module in (training, models):
-        monkeypatch.setattr(module, "FactorizedCodec", SmallCodec)
+    monkeypatch.setattr(models, "FactorizedCodec", SmallCodec)
     monkeypatch.setattr(models, "load_codec", lambda name=None: small_codec())
     Path("photo.nct").write_bytes(small_codec().compress(smooth_noise(70, 90)))
     monkeypatch.setattr(nctutorial, "decompress", small_codec().decompress)

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from small_codec import SmallCodec, small_codec, smooth_noise
 
-from nctutorial import data, training, transforms
+from nctutorial import data, models, training, transforms
 from nctutorial.training import Muon
 from nctutorial.transforms import LAM_MIN
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Training of a small model, in float32, without the validation on whole photos."""
-    monkeypatch.setattr(training, "FactorizedCodec", SmallCodec)
+    monkeypatch.setattr(models, "FactorizedCodec", SmallCodec)
     monkeypatch.setattr(training, "fastest_dtype_is_bf16", lambda device: False)
     monkeypatch.setattr(training, "validate", lambda codec: VALIDATION)
 
@@ -294,7 +294,7 @@ def test_the_choice_of_number_format_is_a_yes_or_a_no():
 
 
 def test_the_whole_loop_with_the_real_validation(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "FactorizedCodec", SmallCodec)
+    monkeypatch.setattr(models, "FactorizedCodec", SmallCodec)
     monkeypatch.setattr(training, "photo_names", lambda split: ["red_panda"])
     training.train(folder, tmp_path / "a.safetensors", steps=1, decoder_steps=0, batch=1)
     (row,) = csv.reader((tmp_path / "a.csv").read_text().splitlines())

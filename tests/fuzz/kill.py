@@ -164,7 +164,7 @@ def prepare() -> None:
     codec = small_codec()
     models.load_codec = lambda name="factorized": codec
     benchmark.photo = lambda name: smooth_noise(40, 60)  # the warm-up
-    training.FactorizedCodec = SmallCodec
+    models.FactorizedCodec = SmallCodec
     training.fastest_dtype_is_bf16 = lambda device: False
     training.start_from_pca = lambda *arguments: None  # takes a second
     training.validate = lambda codec: []

@@ -1,0 +1,337 @@
+"""The codec with side information: the prior of each latent follows the photo.
+
+A hyper-latent z is coded first; then the latent y in steps, each under means and scales that networks compute from z
+and from what was decoded before (context.py). Those networks run in integers (exact.py), so that encoder and decoder
+choose the same tables on any machine.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import bitstream
+from .bitstream import SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables
+from .codecs import Codec, Latent, Symbols
+from .context import ContextModel, masks
+from .exact import LIMIT, ONE, integer
+from .layers import add_noise, shrink, ste_round
+from .priors import (
+    DEADZONE_ONE,
+    FIXED_POINT,
+    LEVELS,
+    SCALES_PER_E,
+    FactorizedPrior,
+    IntegerPrior,
+    level_of,
+    logistic_deadzones,
+    logistic_mass,
+    logistic_tables,
+    scale_at,
+)
+from .transforms import LAM_MAX, LAM_MIN, LAM_STEPS, NODES, between_nodes, lam_index, latent_shape, node_lams
+
+MEAN_ONE = 256  # means are integers in units of 1/256 of a quantiser step
+
+
+def hyper_shape(h: int, w: int) -> tuple[int, int]:
+    """Locations of z above h x w of y."""
+    return -(-h // 4), -(-w // 4)
+
+
+@dataclass(frozen=True)
+class HyperSymbols(Symbols):
+    """A quantised photo, and the parameters that each symbol is coded with."""
+
+    hyper: np.ndarray  # int32 (C, number of locations of z), the symbols of z
+    means: np.ndarray  # int32 (M, h w), in units of 1 / MEAN_ONE of a step; a symbol counts steps from there
+    levels: np.ndarray  # uint8 (M, h w), number of the scale; at level 0 nothing is coded, the symbol is 0
+
+    @property
+    def in_steps(self) -> np.ndarray:
+        """What the symbols stand for, in quantiser steps: float32 (M, h w)."""
+        return (self.values + self.means / MEAN_ONE).astype(np.float32)
+
+
+# (step, means, levels) -> symbols, each (channels of the step, locations of its mask)
+Source = Callable[[int, Tensor, Tensor], Tensor]
+
+
+class HyperpriorCodec(Codec):
+    """A mean and scale hyperprior with context, after Ballé et al. 2018, Minnen et al. 2018, Minnen and Singh 2020.
+
+    The transforms are those of FactorizedCodec. The distribution of y is logistic.
+    """
+
+    SIZED_BY_TRAINING = ("hyper_cdf", "table_counts")
+    unit: Tensor
+    hyper_steps: Tensor
+    hyper_cdf: Tensor
+    hyper_first: Tensor
+    hyper_size: Tensor
+    log_ratio: Tensor
+    deadzone: Tensor
+    table_low: Tensor
+    table_size: Tensor
+    table_counts: Tensor
+
+    def __init__(self) -> None:
+        super().__init__(latent=sum(ContextModel.SLICES))
+        self.context = ContextModel()
+        hyper, latent = self.context.hyper, len(self.y_scale)
+        self.hyper_prior = FactorizedPrior(hyper, 1.0)
+        start = torch.linspace(0.5 - math.log(LAM_MAX / LAM_MIN) / 4, 0.5, self.GAIN_NODES)
+        self.log_hyper_gain = torch.nn.Parameter(start[:, None].repeat(1, hyper))
+        self.register_buffer("unit", torch.ones(latent))  # spread of y: what the networks take for 1
+        self.register_buffer("hyper_steps", torch.zeros(NODES, hyper, dtype=torch.int32))
+        self.register_buffer("hyper_cdf", torch.zeros(0, dtype=torch.int32))
+        self.register_buffer("hyper_first", torch.zeros(hyper, dtype=torch.int32))
+        self.register_buffer("hyper_size", torch.zeros(hyper, dtype=torch.int32))
+        self.register_buffer("log_ratio", torch.zeros(NODES, latent, dtype=torch.int32))  # of unit to step, 1 / ONE
+        self.register_buffer("deadzone", torch.zeros(LEVELS, dtype=torch.uint8))
+        self.register_buffer("table_low", torch.zeros(LEVELS, dtype=torch.int32))
+        self.register_buffer("table_size", torch.zeros(LEVELS, dtype=torch.int32))
+        self.register_buffer("table_counts", torch.zeros(0, dtype=torch.int32))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.update_deadzone(8.66, rounds=20)
+
+    # ---- training
+
+    def start_prior(self, spread: Tensor) -> None:
+        self.unit.copy_(spread)
+
+    def relaxed(self, y: Tensor, lam: Tensor, deadzone: bool = False, hard: bool = False) -> tuple[Tensor, Tensor]:
+        noisy = torch.round if hard else add_noise
+        gain = self.at_lam(self.log_gain, lam)
+        level = 2 * torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) - 1
+        level = torch.stack([level, level**2], 1)[:, :, None, None]
+        unit = self.unit[:, None, None]
+        z = self.context.hyper_latent(y / unit, level)
+        hyper_gain = self.at_lam(self.log_hyper_gain, lam)
+        bits = self._hyper_bits(noisy(z * hyper_gain), hyper_gain)
+        side = self.context.side(ste_round(z * hyper_gain) / hyper_gain, level, *y.shape[2:])
+        known, v, ratio = torch.zeros_like(y), y * gain, unit * gain
+        where = masks(*y.shape[2:]).to(y)
+        for i, (first, last, mask) in enumerate(self.context.steps):
+            mean, log_scale = self.context.parameters_of(i, side, known, level)
+            mean = mean * ratio[:, first:last]
+            scale = (torch.exp(log_scale.clamp(-8, 8)) * ratio[:, first:last]).clamp_min(scale_at(0))
+            dead = self.deadzone.to(scale)[level_of(scale)] / DEADZONE_ONE if deadzone else torch.zeros_like(scale)
+            shrunk = shrink(v[:, first:last] - mean, dead)
+            t = noisy(shrunk)
+            low, high = (end + torch.sign(end) * dead for end in (t - 0.5, t + 0.5))
+            bits = bits - (torch.log2(logistic_mass(low, high, scale)) * where[mask]).sum((1, 2, 3))
+            new = known[:, first:last] + (ste_round(shrunk) + mean) / ratio[:, first:last] * where[mask]
+            known = torch.cat([known[:, :first], new, known[:, last:]], 1)
+        return known * ratio * self.at_lam(self.log_inverse_gain, lam), bits
+
+    def _hyper_bits(self, t: Tensor, gain: Tensor) -> Tensor:
+        """Cross-entropy of z's symbols, or noisy ones, t: (B, C, ., .) under their prior. Returns (B,)."""
+
+        def z_at(t: Tensor) -> Tensor:
+            return (t / gain).transpose(0, 1).reshape(t.shape[1], 1, -1)
+
+        mass = self.hyper_prior.mass(z_at(t - 0.5), z_at(t + 0.5))
+        return -torch.log2(mass).view(t.shape[1], t.shape[0], -1).sum((0, 2))
+
+    def update_deadzone(self, rounding_cost: float, rounds: int) -> None:  # of each scale: nothing trained is in it
+        self.deadzone = logistic_deadzones(rounding_cost, rounds).to(self.deadzone)
+
+    # ---- integers: what the files are made of
+
+    @torch.no_grad()
+    def finish(self, rounding_cost: float = 8.66) -> None:
+        """Make the integer steps, ratios, deadzones and tables from the trained weights."""
+        for p in self.parameters():
+            if p.dim() == 4:  # the convolutions are kept in half precision
+                p.copy_(p.half())
+        self.finish_steps()
+        gain = self.at_lam(self.log_hyper_gain, node_lams(self.log_hyper_gain.device))[:, :, 0, 0].double()
+        self.hyper_steps = torch.round(FIXED_POINT / gain).clamp(1, 2**30).to(torch.int32)
+        hyper = IntegerPrior.from_prior(self.hyper_prior, self.hyper_steps[-1].numpy())
+        self.hyper_cdf, self.hyper_first, self.hyper_size = hyper.buffers()
+        ratio = torch.round(self.unit.double() * FIXED_POINT) / self.steps
+        self.log_ratio = torch.round(torch.log(ratio) * ONE).to(torch.int32)
+        self.update_deadzone(rounding_cost, rounds=20)
+        tables = logistic_tables(self.deadzone.numpy())
+        self.table_low = torch.from_numpy(tables.low.astype(np.int32))
+        self.table_size = torch.tensor([len(counts) for counts in tables.counts], dtype=torch.int32)
+        self.table_counts = torch.from_numpy(np.concatenate(tables.counts).astype(np.int32))
+        for cached in ("hyper_integers", "tables", "networks", "sha256"):
+            self.__dict__.pop(cached, None)
+
+    @functools.cached_property
+    def hyper_integers(self) -> IntegerPrior:
+        """The integer prior of z, from the buffers."""
+        return IntegerPrior.from_buffers(self.hyper_cdf, self.hyper_first, self.hyper_size, self.hyper_steps[-1])
+
+    @functools.cached_property
+    def tables(self) -> Tables:
+        """The tables of the scales, one for each level, the same for all λ and photos."""
+        ends = np.cumsum(self.table_size.numpy())[:-1]
+        return Tables(self.table_low.numpy(), np.split(self.table_counts.numpy().astype(np.int64), ends))
+
+    @functools.cached_property
+    def networks(self) -> ContextModel:
+        """The context model in integers."""
+        return integer(self.context)  # type: ignore[return-value]
+
+    def _hyper_tables(self, index: int) -> Tables:
+        return self.hyper_integers.tables(
+            between_nodes(self.hyper_steps, index), np.zeros(self.context.hyper, np.int64)
+        )
+
+    @torch.inference_mode()
+    def walk(self, index: int, hyper: np.ndarray, h: int, w: int, source: Source) -> tuple[Tensor, Tensor, Tensor]:
+        """Go through the steps in the order of the file. All arithmetic is of integers, in float64.
+
+        index: λ's grid position. hyper: int32 (C, locations of z). source: the encoder quantises, the decoder
+        decodes. Returns symbols, means and levels, float64 (M, h, w).
+        """
+        networks, where = self.networks, masks(h, w)
+        level = _level(index)
+        step = torch.from_numpy(between_nodes(self.steps, index))
+        unit = torch.round(self.unit.double() * FIXED_POINT).long()
+        to_steps = ((unit << 16) // step).double()[:, None, None]
+        to_units = ((step << 16) // unit).double()[:, None, None]
+        log_ratio = torch.from_numpy(between_nodes(self.log_ratio, index)).double()[:, None, None]
+        hyper_step = torch.from_numpy(between_nodes(self.hyper_steps, index)).double()[:, None]
+        z_hat = torch.floor(torch.from_numpy(hyper).double() * hyper_step * ONE / FIXED_POINT).clamp(-LIMIT, LIMIT)
+        side = networks.side(z_hat.view(1, -1, *hyper_shape(h, w)), level, h, w)
+        known = torch.zeros(1, len(step), h, w, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+        values, means, levels = torch.zeros(3, len(step), h, w, dtype=torch.float64)
+        for i, (first, last, mask) in enumerate(networks.steps):
+            mean, log_scale = (found[0] for found in networks.parameters_of(i, side, known, level))
+            mean = torch.floor(mean * to_steps[first:last] * MEAN_ONE / (ONE << 16))
+            number = level_of_log(log_scale + log_ratio[first:last])
+            at = where[mask]
+            value = torch.zeros_like(mean)
+            value[:, at] = source(i, mean[:, at], number[:, at])
+            seen = torch.floor((value * MEAN_ONE + mean) * to_units[first:last] * ONE / (MEAN_ONE << 16))
+            known[0, first:last] += seen.clamp_(-LIMIT, LIMIT) * at
+            values[first:last] += value
+            means[first:last] += mean * at
+            levels[first:last] += number * at
+        return values, means, levels
+
+    # ---- from latent to bytes and back
+
+    @torch.inference_mode()
+    def quantize(self, latent: Latent, lam: float) -> HyperSymbols:
+        """Symbols sign(d) floor(|d| + 1/2 - deadzone), d = y / step - mean, at the grid's λ nearest to `lam`.
+
+        Raises ValueError unless LAM_MIN <= lam <= LAM_MAX.
+        """
+        index = lam_index(lam)
+        h, w = latent.y.shape[2:]
+        unit = torch.round(self.unit.double() * FIXED_POINT).long()
+        y = torch.floor(latent.y.double() * (FIXED_POINT * ONE / unit.double())[:, None, None] + 0.5)
+        z = self.networks.hyper_latent(y.clamp_(-LIMIT, LIMIT), _level(index))[0].flatten(1)
+        hyper_step = torch.from_numpy(between_nodes(self.hyper_steps, index)).double()[:, None]
+        limit = SYMBOL_LIMIT - 1
+        hyper = torch.round(z * (FIXED_POINT / ONE) / hyper_step).clamp_(-limit, limit).to(torch.int32).numpy()
+        v = latent.y[0] * torch.from_numpy(FIXED_POINT / between_nodes(self.steps, index)).float()[:, None, None]
+        where, offset = masks(h, w), 0.5 - self.deadzone.double() / DEADZONE_ONE
+
+        def source(i: int, mean: Tensor, number: Tensor) -> Tensor:
+            first, last, mask = self.context.steps[i]
+            d = v[first:last, where[mask]] - mean / MEAN_ONE
+            value = torch.copysign(torch.floor(d.abs() + offset[number.long()]).clamp_(max=limit), d)
+            return value * (number > 0)
+
+        values, means, levels = (found.flatten(1).numpy() for found in self.walk(index, hyper, h, w, source))
+        return HyperSymbols(
+            values.astype(np.int32),
+            index,
+            latent.height,
+            latent.width,
+            hyper,
+            means.astype(np.int32),
+            levels.astype(np.uint8),
+        )
+
+    def encode(self, symbols: Symbols) -> bytes:
+        """Range-code symbols into a complete .nct file: z, then the steps of y, each sorted by its tables."""
+        assert isinstance(symbols, HyperSymbols)
+        encoder = SymbolEncoder()
+        encoder.put(
+            symbols.hyper.ravel(),
+            np.full(len(symbols.hyper), symbols.hyper.shape[1]),
+            self._hyper_tables(symbols.lam_index),
+        )
+        where = masks(*latent_shape(symbols.height, symbols.width)).flatten(1).numpy()
+        for first, last, mask in self.context.steps:
+            order, sizes = _by_level(symbols.levels[first:last, where[mask]])
+            encoder.put(symbols.values[first:last, where[mask]].ravel()[order], sizes, self.tables)
+        return self.pack(symbols, encoder.payload())
+
+    def decode(self, data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> HyperSymbols:
+        """The symbols in a .nct file that this model wrote. Raises BitstreamError."""
+        header, payload = self.unpack(data, max_pixels)
+        h, w = latent_shape(header.height, header.width)
+        locations, channels = math.prod(hyper_shape(h, w)), self.context.hyper
+        decoder = SymbolDecoder(payload)
+        hyper = decoder.get(np.full(channels, locations), self._hyper_tables(header.lam_index)).reshape(channels, -1)
+
+        def source(i: int, mean: Tensor, number: Tensor) -> Tensor:
+            order, sizes = _by_level(number.numpy().astype(np.uint8))
+            value = np.zeros(number.numel())
+            value[order] = decoder.get(sizes, self.tables)
+            return torch.from_numpy(value).view_as(number)
+
+        values, means, levels = (found.flatten(1).numpy() for found in self.walk(header.lam_index, hyper, h, w, source))
+        decoder.finish()
+        return HyperSymbols(
+            values.astype(np.int32),
+            header.lam_index,
+            header.height,
+            header.width,
+            hyper,
+            means.astype(np.int32),
+            levels.astype(np.uint8),
+        )
+
+    def bits(self, symbols: Symbols) -> np.ndarray:
+        """Estimated bits at each latent location, z's spread over the locations below it. float64 (h, w)."""
+        y, z = self.bits_apart(symbols)
+        h, w = y.shape
+        below = (
+            np.ones((h, w))
+            / np.add.reduceat(np.add.reduceat(np.ones((h, w)), range(0, h, 4), 0), range(0, w, 4), 1)[
+                np.arange(h)[:, None] // 4, np.arange(w) // 4
+            ]
+        )
+        return y + z[np.arange(h)[:, None] // 4, np.arange(w) // 4] * below
+
+    def bits_apart(self, symbols: Symbols) -> tuple[np.ndarray, np.ndarray]:
+        """Estimated bits at each location of y and at each of z. float64 (h, w) and hyper_shape(h, w)."""
+        assert isinstance(symbols, HyperSymbols)
+        h, w = latent_shape(symbols.height, symbols.width)
+        y = self.tables.bits(symbols.values, symbols.levels) * (symbols.levels > 0)
+        z = self._hyper_tables(symbols.lam_index).bits(symbols.hyper)
+        return y.sum(0).reshape(h, w), z.sum(0).reshape(hyper_shape(h, w))
+
+
+def _level(index: int) -> Tensor:
+    """λ's place in its range, and its square, as integers in units of 1 / ONE: (1, 2, 1, 1)."""
+    place = ONE * (2 * index - LAM_STEPS) // LAM_STEPS
+    return torch.tensor([place, place * place // ONE], dtype=torch.float64).view(1, 2, 1, 1)
+
+
+def level_of_log(log_scale: Tensor) -> Tensor:
+    """The number of the scale nearest to a log scale in units of 1 / ONE."""
+    return torch.floor((log_scale - round(math.log(scale_at(0)) * ONE)) * SCALES_PER_E / ONE + 0.5).clamp_(
+        0, LEVELS - 1
+    )
+
+
+def _by_level(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The order that sorts what is coded by its level, without level 0, and how many there are of each level."""
+    order = np.argsort(levels.ravel(), kind="stable")
+    sizes = np.bincount(levels.ravel(), minlength=LEVELS)
+    skipped, sizes[0] = sizes[0], 0
+    return order[skipped:], sizes
