@@ -19,51 +19,57 @@ class ContextModel(nn.Module):
     same code runs in floats while training and in integers in files: see `exact.integer`.
     """
 
-    SLICES = (16, 48, 96, 160)  # channels, in the order of their energy
     CHECKERED = 2  # of the slices, the first: these are decoded in two passes
-    MASKS = 3  # what a step decodes: both colours of the checkerboard, or all
 
-    def __init__(self, hyper: int = 48, wide: int = 160, middle: int = 128, inner: int = 192):
-        """hyper: channels of z. wide: of the hyper networks. middle: of the contexts. inner: of the heads."""
+    def __init__(
+        self,
+        slices: tuple[int, ...] = (16, 48, 96, 160),
+        hyper: int = 48,
+        wide: int = 160,
+        middle: int = 128,
+        inner: int = 192,
+    ):
+        """slices: of the channels of y, by their energy. The rest are channels: of z, of the hyper networks, of the
+        contexts, of the heads."""
         super().__init__()
-        self.hyper = hyper
-        total, gain = sum(self.SLICES), 2**0.5  # a ReLU halves the variance
+        self.latent, self.hyper = sum(slices), hyper
+        gain = 2**0.5  # a ReLU halves the variance
         self.hyper_analysis = nn.Sequential(
-            conv(total + 2, wide, 1),
-            nn.ReLU(),
+            conv(self.latent + 2, wide, 1),
+            nn.ReLU(inplace=True),
             conv(wide, wide, 3, stride=2, gain=gain),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             conv(wide, wide, 3, stride=2, gain=gain),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             conv(wide, hyper, 1, gain=gain),
         )
         self.hyper_synthesis = nn.Sequential(
             conv(hyper + 2, 4 * wide, 1),
             nn.PixelShuffle(2),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             conv(wide, 2 * wide, 1, gain=gain),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             conv(2 * wide, 4 * wide, 1, gain=gain),
             nn.PixelShuffle(2),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             conv(wide, wide, 3, gain=gain),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
         self.steps: list[tuple[int, int, int]] = []  # first channel, last + 1, mask: 0 and 1 the colours, 2 all
         self.contexts, self.heads = nn.ModuleList(), nn.ModuleList()
         first = 0
-        for i, size in enumerate(self.SLICES):
+        for i, size in enumerate(slices):
             for mask in (0, 1) if i < self.CHECKERED else (2,):
                 seen = first + size if mask == 1 else first
                 self.steps.append((first, first + size, mask))
                 see = conv(seen, middle, 5 if mask == 1 else 3) if seen else None
-                self.contexts.append(nn.Sequential(see, nn.ReLU()) if see else nn.Identity())
+                self.contexts.append(nn.Sequential(see, nn.ReLU(inplace=True)) if see else nn.Identity())
                 self.heads.append(
                     nn.Sequential(
                         conv(wide + (middle if seen else 0) + 2, inner, 1),
-                        nn.ReLU(),
+                        nn.ReLU(inplace=True),
                         conv(inner, inner, 1, gain=gain),
-                        nn.ReLU(),
+                        nn.ReLU(inplace=True),
                         conv(inner, 2 * size, 1, gain=0.1),
                     )
                 )
@@ -91,7 +97,8 @@ class ContextModel(nn.Module):
 
 def _beside(features: Tensor, level: Tensor) -> Tensor:
     """The features and two more channels that hold λ's place."""
-    return torch.cat([features, level.expand(-1, -1, *features.shape[2:])], 1)
+    place = level.expand(-1, -1, *features.shape[2:]).contiguous(memory_format=torch.channels_last)
+    return torch.cat([features, place], 1)
 
 
 def masks(h: int, w: int) -> Tensor:

@@ -34,16 +34,18 @@ class IntegerConv2d(nn.Module):
         self.register_buffer("bias", bias + ONE // 2)  # and a half, for rounding
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, step, pad = self.get_buffer("weight"), self.stride, self.padding
-        x = F.pad(x.permute(0, 2, 3, 1), (0, 0, pad, pad, pad, pad))
-        batch, height, width = x.shape[0], *((size - len(weight)) // step + 1 for size in x.shape[1:3])
-        total = self.get_buffer("bias").expand(batch * height * width, -1).clone()
+        weight, pad = self.get_buffer("weight"), self.padding
+        x = F.pad(x.permute(0, 2, 3, 1), (0, 0, pad, pad, pad, pad)) if pad else x.permute(0, 2, 3, 1)
+        batch, height, width, channels = x.shape
+        flat = x.reshape(-1, channels)  # what a tap sees of all locations is then a slice; some wrap around, unused
+        total = self.get_buffer("bias").repeat(len(flat), 1)
         for i in range(len(weight)):
             for j in range(len(weight)):
-                seen = x[:, i : i + step * (height - 1) + 1 : step, j : j + step * (width - 1) + 1 : step]
-                total.addmm_(seen.reshape(len(total), -1), weight[i, j])
-        total = total.div_(ONE).floor_().clamp_(1 - LIMIT, LIMIT - 1)
-        return total.view(batch, height, width, -1).permute(0, 3, 1, 2)
+                first = i * width + j
+                total[: len(flat) - first].addmm_(flat[first:], weight[i, j])
+        total.div_(ONE).floor_().clamp_(1 - LIMIT, LIMIT - 1)
+        total = total.view(batch, height, width, -1).permute(0, 3, 1, 2)
+        return total[:, :, : height - 2 * pad : self.stride, : width - 2 * pad : self.stride]
 
 
 def integer(network: nn.Module) -> nn.Module:

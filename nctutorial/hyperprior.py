@@ -7,7 +7,7 @@ choose the same tables on any machine.
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,18 @@ from .priors import (
     logistic_tables,
     scale_at,
 )
-from .transforms import LAM_MAX, LAM_MIN, LAM_STEPS, NODES, between_nodes, lam_index, latent_shape, node_lams
+from .transforms import (
+    LAM_MAX,
+    LAM_MIN,
+    LAM_STEPS,
+    NODES,
+    Area,
+    between_nodes,
+    lam_index,
+    latent_shape,
+    node_lams,
+    tiles,
+)
 
 MEAN_ONE = 256  # means are integers in units of 1/256 of a quantiser step
 
@@ -61,6 +72,27 @@ class HyperSymbols(Symbols):
 Source = Callable[[int, Tensor, Tensor], Tensor]
 
 
+@dataclass(frozen=True)
+class Part:
+    """The symbols of one tile: views, to be filled. Tiles are coded one by one, each with its own z and context."""
+
+    area: Area
+    hyper: np.ndarray  # (C, hz, wz)
+    values: np.ndarray  # (M, h, w), and so are
+    means: np.ndarray
+    levels: np.ndarray
+
+
+def parts(symbols: HyperSymbols) -> Iterator[Part]:
+    """The tiles of a photo; one, up to a megapixel."""
+    h, w = latent_shape(symbols.height, symbols.width)
+    arrays = [array.reshape(-1, h, w) for array in (symbols.values, symbols.means, symbols.levels)]
+    for area, _, _ in tiles(h, w):
+        above = tuple(slice(side.start // 4, -(-side.stop // 4)) for side in area)  # tiles begin at multiples of 4
+        hyper = symbols.hyper.reshape(-1, *hyper_shape(h, w))[:, *above]
+        yield Part(area, hyper, *(array[:, *area] for array in arrays))
+
+
 class HyperpriorCodec(Codec):
     """A mean and scale hyperprior with context, after Ballé et al. 2018, Minnen et al. 2018, Minnen and Singh 2020.
 
@@ -79,10 +111,18 @@ class HyperpriorCodec(Codec):
     table_size: Tensor
     table_counts: Tensor
 
-    def __init__(self) -> None:
-        super().__init__(latent=sum(ContextModel.SLICES))
-        self.context = ContextModel()
-        hyper, latent = self.context.hyper, len(self.y_scale)
+    def __init__(
+        self,
+        context: ContextModel | None = None,
+        wide: int = 192,
+        narrow: int = 128,
+        depth: tuple[int, int] = (4, 5),
+    ):
+        """context: by default a ContextModel of the size that is bundled. The rest: see Transforms."""
+        context = context or ContextModel()
+        super().__init__(context.latent, wide, narrow, depth)
+        self.context = context
+        hyper, latent = context.hyper, context.latent
         self.hyper_prior = FactorizedPrior(hyper, 1.0)
         start = torch.linspace(0.5 - math.log(LAM_MAX / LAM_MIN) / 4, 0.5, self.GAIN_NODES)
         self.log_hyper_gain = torch.nn.Parameter(start[:, None].repeat(1, hyper))
@@ -185,38 +225,44 @@ class HyperpriorCodec(Codec):
             between_nodes(self.hyper_steps, index), np.zeros(self.context.hyper, np.int64)
         )
 
-    @torch.inference_mode()
-    def walk(self, index: int, hyper: np.ndarray, h: int, w: int, source: Source) -> tuple[Tensor, Tensor, Tensor]:
-        """Go through the steps in the order of the file. All arithmetic is of integers, in float64.
+    def _nothing(self, index: int, height: int, width: int) -> HyperSymbols:
+        """Arrays of the right shapes, to be filled tile by tile."""
+        h, w = latent_shape(height, width)
+        y = len(self.y_scale), h * w
+        values, means, levels = np.zeros(y, np.int32), np.zeros(y, np.int32), np.zeros(y, np.uint8)
+        hyper = np.zeros((self.context.hyper, math.prod(hyper_shape(h, w))), np.int32)
+        return HyperSymbols(values, index, height, width, hyper, means, levels)
 
-        index: λ's grid position. hyper: int32 (C, locations of z). source: the encoder quantises, the decoder
-        decodes. Returns symbols, means and levels, float64 (M, h, w).
+    def walk(self, part: Part, index: int, source: Source) -> None:
+        """Fill in the symbols of a tile, in the order of the file. All arithmetic is of integers, in float64.
+
+        part.hyper is known already. index: λ's grid position. source: the encoder quantises, the decoder decodes.
         """
-        networks, where = self.networks, masks(h, w)
-        level = _level(index)
+        networks, level = self.networks, _level(index)
+        h, w = part.values.shape[1:]
         step = torch.from_numpy(between_nodes(self.steps, index))
         unit = torch.round(self.unit.double() * FIXED_POINT).long()
-        to_steps = ((unit << 16) // step).double()[:, None, None]
-        to_units = ((step << 16) // unit).double()[:, None, None]
-        log_ratio = torch.from_numpy(between_nodes(self.log_ratio, index)).double()[:, None, None]
-        hyper_step = torch.from_numpy(between_nodes(self.hyper_steps, index)).double()[:, None]
-        z_hat = torch.floor(torch.from_numpy(hyper).double() * hyper_step * ONE / FIXED_POINT).clamp(-LIMIT, LIMIT)
-        side = networks.side(z_hat.view(1, -1, *hyper_shape(h, w)), level, h, w)
+        to_steps = ((unit << 16) // step).double()[:, None]
+        to_units = ((step << 16) // unit).double()[:, None]
+        log_ratio = torch.from_numpy(between_nodes(self.log_ratio, index)).double()[:, None]
+        hyper_step = torch.from_numpy(between_nodes(self.hyper_steps, index)).double()[:, None, None]
+        z_hat = torch.floor(torch.from_numpy(part.hyper).double() * hyper_step * ONE / FIXED_POINT)
+        side = networks.side(z_hat.clamp_(-LIMIT, LIMIT)[None], level, h, w)
         known = torch.zeros(1, len(step), h, w, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
-        values, means, levels = torch.zeros(3, len(step), h, w, dtype=torch.float64)
-        for i, (first, last, mask) in enumerate(networks.steps):
-            mean, log_scale = (found[0] for found in networks.parameters_of(i, side, known, level))
+        for i, (first, last, at) in enumerate(self._steps(h, w)):
+            mean, log_scale = (found[0][:, at] for found in networks.parameters_of(i, side, known, level))
             mean = torch.floor(mean * to_steps[first:last] * MEAN_ONE / (ONE << 16))
             number = level_of_log(log_scale + log_ratio[first:last])
-            at = where[mask]
-            value = torch.zeros_like(mean)
-            value[:, at] = source(i, mean[:, at], number[:, at])
+            value = source(i, mean, number)
             seen = torch.floor((value * MEAN_ONE + mean) * to_units[first:last] * ONE / (MEAN_ONE << 16))
-            known[0, first:last] += seen.clamp_(-LIMIT, LIMIT) * at
-            values[first:last] += value
-            means[first:last] += mean * at
-            levels[first:last] += number * at
-        return values, means, levels
+            known[0, first:last, at] = seen.clamp_(-LIMIT, LIMIT)
+            for array, found in zip((part.values, part.means, part.levels), (value, mean, number), strict=True):
+                array[first:last][:, at.numpy()] = found.numpy()
+
+    def _steps(self, h: int, w: int) -> Iterator[tuple[int, int, Tensor]]:
+        """First channel, last + 1 and mask, bool (h, w), of each step."""
+        where = masks(h, w)
+        return ((first, last, where[mask]) for first, last, mask in self.context.steps)
 
     # ---- from latent to bytes and back
 
@@ -226,56 +272,45 @@ class HyperpriorCodec(Codec):
 
         Raises ValueError unless LAM_MIN <= lam <= LAM_MAX.
         """
-        index = lam_index(lam)
-        h, w = latent.y.shape[2:]
-        unit = torch.round(self.unit.double() * FIXED_POINT).long()
-        y = torch.floor(latent.y.double() * (FIXED_POINT * ONE / unit.double())[:, None, None] + 0.5)
-        z = self.networks.hyper_latent(y.clamp_(-LIMIT, LIMIT), _level(index))[0].flatten(1)
-        hyper_step = torch.from_numpy(between_nodes(self.hyper_steps, index)).double()[:, None]
-        limit = SYMBOL_LIMIT - 1
-        hyper = torch.round(z * (FIXED_POINT / ONE) / hyper_step).clamp_(-limit, limit).to(torch.int32).numpy()
-        v = latent.y[0] * torch.from_numpy(FIXED_POINT / between_nodes(self.steps, index)).float()[:, None, None]
-        where, offset = masks(h, w), 0.5 - self.deadzone.double() / DEADZONE_ONE
+        index, limit = lam_index(lam), SYMBOL_LIMIT - 1
+        symbols = self._nothing(index, latent.height, latent.width)
+        to_units = FIXED_POINT * ONE / torch.round(self.unit.double() * FIXED_POINT)[:, None, None]
+        to_steps = torch.from_numpy(FIXED_POINT / between_nodes(self.steps, index)).float()[:, None, None]
+        hyper_step = torch.from_numpy(between_nodes(self.hyper_steps, index)).double()[:, None, None]
+        offset = 0.5 - self.deadzone.double() / DEADZONE_ONE
+        for part in parts(symbols):
+            y = latent.y[0, :, *part.area]
+            units = torch.floor(y.double() * to_units + 0.5).clamp_(-LIMIT, LIMIT)
+            z = self.networks.hyper_latent(units[None], _level(index))[0]
+            part.hyper[:] = torch.round(z * (FIXED_POINT / ONE) / hyper_step).clamp_(-limit, limit).numpy()
+            v, steps = y * to_steps, [*self._steps(*y.shape[1:])]
 
-        def source(i: int, mean: Tensor, number: Tensor) -> Tensor:
-            first, last, mask = self.context.steps[i]
-            d = v[first:last, where[mask]] - mean / MEAN_ONE
-            value = torch.copysign(torch.floor(d.abs() + offset[number.long()]).clamp_(max=limit), d)
-            return value * (number > 0)
+            def source(i: int, mean: Tensor, number: Tensor, v: Tensor = v, steps: list = steps) -> Tensor:
+                first, last, at = steps[i]
+                d = v[first:last, at] - mean / MEAN_ONE
+                value = torch.copysign(torch.floor(d.abs() + offset[number.long()]).clamp_(max=limit), d)
+                return value * (number > 0)
 
-        values, means, levels = (found.flatten(1).numpy() for found in self.walk(index, hyper, h, w, source))
-        return HyperSymbols(
-            values.astype(np.int32),
-            index,
-            latent.height,
-            latent.width,
-            hyper,
-            means.astype(np.int32),
-            levels.astype(np.uint8),
-        )
+            self.walk(part, index, source)
+        return symbols
 
     def encode(self, symbols: Symbols) -> bytes:
-        """Range-code symbols into a complete .nct file: z, then the steps of y, each sorted by its tables."""
+        """Range-code symbols into a complete .nct file: of each tile z, then the steps of y, sorted by their tables."""
         assert isinstance(symbols, HyperSymbols)
-        encoder = SymbolEncoder()
-        encoder.put(
-            symbols.hyper.ravel(),
-            np.full(len(symbols.hyper), symbols.hyper.shape[1]),
-            self._hyper_tables(symbols.lam_index),
-        )
-        where = masks(*latent_shape(symbols.height, symbols.width)).flatten(1).numpy()
-        for first, last, mask in self.context.steps:
-            order, sizes = _by_level(symbols.levels[first:last, where[mask]])
-            encoder.put(symbols.values[first:last, where[mask]].ravel()[order], sizes, self.tables)
+        encoder, hyper_tables = SymbolEncoder(), self._hyper_tables(symbols.lam_index)
+        for part in parts(symbols):
+            encoder.put(part.hyper.ravel(), np.full(len(part.hyper), part.hyper[0].size), hyper_tables)
+            for first, last, at in self._steps(*part.values.shape[1:]):
+                order, sizes = _by_level(part.levels[first:last][:, at.numpy()])
+                encoder.put(part.values[first:last][:, at.numpy()].ravel()[order], sizes, self.tables)
         return self.pack(symbols, encoder.payload())
 
+    @torch.inference_mode()
     def decode(self, data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> HyperSymbols:
         """The symbols in a .nct file that this model wrote. Raises BitstreamError."""
         header, payload = self.unpack(data, max_pixels)
-        h, w = latent_shape(header.height, header.width)
-        locations, channels = math.prod(hyper_shape(h, w)), self.context.hyper
-        decoder = SymbolDecoder(payload)
-        hyper = decoder.get(np.full(channels, locations), self._hyper_tables(header.lam_index)).reshape(channels, -1)
+        decoder, hyper_tables = SymbolDecoder(payload), self._hyper_tables(header.lam_index)
+        symbols = self._nothing(header.lam_index, header.height, header.width)
 
         def source(i: int, mean: Tensor, number: Tensor) -> Tensor:
             order, sizes = _by_level(number.numpy().astype(np.uint8))
@@ -283,29 +318,19 @@ class HyperpriorCodec(Codec):
             value[order] = decoder.get(sizes, self.tables)
             return torch.from_numpy(value).view_as(number)
 
-        values, means, levels = (found.flatten(1).numpy() for found in self.walk(header.lam_index, hyper, h, w, source))
+        for part in parts(symbols):
+            shape = part.hyper.shape
+            part.hyper[:] = decoder.get(np.full(len(part.hyper), part.hyper[0].size), hyper_tables).reshape(shape)
+            self.walk(part, header.lam_index, source)
         decoder.finish()
-        return HyperSymbols(
-            values.astype(np.int32),
-            header.lam_index,
-            header.height,
-            header.width,
-            hyper,
-            means.astype(np.int32),
-            levels.astype(np.uint8),
-        )
+        return symbols
 
     def bits(self, symbols: Symbols) -> np.ndarray:
         """Estimated bits at each latent location, z's spread over the locations below it. float64 (h, w)."""
         y, z = self.bits_apart(symbols)
-        h, w = y.shape
-        below = (
-            np.ones((h, w))
-            / np.add.reduceat(np.add.reduceat(np.ones((h, w)), range(0, h, 4), 0), range(0, w, 4), 1)[
-                np.arange(h)[:, None] // 4, np.arange(w) // 4
-            ]
-        )
-        return y + z[np.arange(h)[:, None] // 4, np.arange(w) // 4] * below
+        rows, columns = (np.arange(side) // 4 for side in y.shape)
+        below = np.bincount(rows)[:, None] * np.bincount(columns)
+        return y + (z / below)[rows[:, None], columns]
 
     def bits_apart(self, symbols: Symbols) -> tuple[np.ndarray, np.ndarray]:
         """Estimated bits at each location of y and at each of z. float64 (h, w) and hyper_shape(h, w)."""

@@ -6,13 +6,21 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
+from nctutorial.context import ContextModel
 from nctutorial.factorized import FactorizedCodec
+from nctutorial.hyperprior import HyperpriorCodec
 from nctutorial.training import start_from_pca
 
 
 class SmallCodec(FactorizedCodec):
     def __init__(self):
         super().__init__(latent=24, wide=16, narrow=12, depth=(1, 1))
+
+
+class SmallHyperprior(HyperpriorCodec):
+    def __init__(self):
+        context = ContextModel((4, 8, 12), hyper=3, wide=8, middle=8, inner=12)
+        super().__init__(context, wide=16, narrow=12, depth=(1, 1))
 
 
 def smooth_noise(height, width, seed=0):
@@ -22,12 +30,21 @@ def smooth_noise(height, width, seed=0):
     return np.clip(128 + 150 * fine + 800 * coarse, 0, 255).round().astype(np.uint8)
 
 
-@functools.cache
-def small_codec():
+def _made(kind):
     torch.manual_seed(1)
-    codec = SmallCodec()
+    codec = kind()
     start_from_pca(codec, [smooth_noise(160, 192, seed) for seed in range(4)], np.random.default_rng(0))
     for layer in (codec.analysis[-1], codec.synthesis[-1].conv):  # 0 so far: let the networks matter a little
         torch.nn.init.normal_(layer.weight, std=0.002)
     codec.finish()
     return codec.eval()
+
+
+@functools.cache
+def small_codec():
+    return _made(SmallCodec)
+
+
+@functools.cache
+def small_hyperprior():
+    return _made(SmallHyperprior)

@@ -1,5 +1,4 @@
 import hashlib
-import json
 import math
 import os
 import struct
@@ -13,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from make_golden import CASES, GOLDEN, crop, sha256, symbols_sha256
+from make_golden import GOLDEN
 from safetensors import safe_open
 from safetensors.torch import save_file
 from small_codec import SmallCodec, small_codec, smooth_noise
@@ -332,7 +331,9 @@ def test_another_process_decodes_the_same_symbols(bundled, red_panda, tmp_path):
     one_thread, two_threads, compressed = done.stdout.decode().split()
     here = hashlib.sha256(bundled.decode(stream).values.tobytes()).hexdigest()
     assert one_thread == two_threads == here
-    assert compressed == sha256(stream)  # on one machine, with as many threads, the encoder repeats itself too
+    assert (
+        compressed == hashlib.sha256(stream).hexdigest()
+    )  # on one machine, with as many threads, the encoder repeats itself too
     image = bundled.decompress(stream).astype(int)
     for threads in (1, 2):  # float arithmetic in another order may move a sample over a rounding edge
         assert np.abs(np.load(tmp_path / f"{threads}.npy") - image).max() <= 1
@@ -621,32 +622,3 @@ def macs_per_pixel(transform, linear):
     for hook in hooks:
         hook.remove()
     return total / 64**2
-
-
-# ---- golden streams: rewritten only by tests/make_golden.py
-
-
-@pytest.fixture(scope="module")
-def golden():
-    return json.loads((GOLDEN / "golden.json").read_text())
-
-
-def test_golden_streams_belong_to_the_bundled_weights(bundled, golden):
-    assert set(golden) == {*CASES, "fingerprint"}
-    assert bundled.fingerprint.hex() == golden["fingerprint"], "new weights? then run python tests/make_golden.py"
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_golden_stream(bundled, golden, name):
-    stream = (GOLDEN / f"{name}.nct").read_bytes()
-    assert sha256(stream) == golden[name]["stream"]
-    symbols = bundled.decode(stream)
-    assert symbols_sha256(symbols) == golden[name]["symbols"]  # exact on every machine
-    assert bundled.encode(symbols) == stream  # and so is this
-    expected = data.load_image(GOLDEN / f"{name}.png").astype(int)
-    assert np.abs(bundled.reconstruct(symbols) - expected).max() <= 1
-    # The encoder's transform is in floats: another processor may round a value on an edge the other way.
-    again = bundled.quantize(bundled.analyze(crop(name)), CASES[name][-1])
-    assert isinstance(again, Symbols) and again.values.shape == symbols.values.shape
-    different = np.abs(again.values - symbols.values)
-    assert different.max() <= 1 and different.mean() < 1e-3

@@ -2,7 +2,7 @@
 
 Each stream is made from the golden streams: bits flipped, bytes cut, copied or replaced, two streams spliced, noise,
 a header that lies. Half of them get a right checksum again, so that the code behind the checksum is tried too. Most
-go to a tiny codec, which is fast; the rest, about one in fifty, to the bundled one. What must hold of every stream:
+go to tiny codecs of both kinds, which are fast; the rest, about one in fifty, to the bundled ones. What must hold of every stream:
 
 - it decodes, or raises BitstreamError: no other exception, and no PanicException, which `except Exception` misses;
 - it takes no more than a second of processor time, and the process no more than 512 MB;
@@ -27,7 +27,9 @@ import torch
 
 import nctutorial
 from nctutorial import BitstreamError, data
+from nctutorial.context import ContextModel
 from nctutorial.factorized import FactorizedCodec
+from nctutorial.hyperprior import HyperpriorCodec
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 HEADER = struct.Struct("<3sB4sHIII")  # as in nctutorial/bitstream.py, written down a second time
@@ -45,12 +47,25 @@ def tiny_codec() -> FactorizedCodec:
     return codec.eval()
 
 
+@functools.cache
+def tiny_hyperprior() -> HyperpriorCodec:
+    """The same with side information and context."""
+    torch.manual_seed(0)
+    context = ContextModel((2, 2, 4), hyper=2, wide=8, middle=4, inner=8)
+    codec = HyperpriorCodec(context, wide=8, narrow=8, depth=(1, 1))
+    codec.start_prior(torch.logspace(1.5, -1, 8))
+    codec.finish()
+    return codec.eval()
+
+
 def corpus() -> dict[str, list[bytes]]:
-    """The golden streams, and those that the tiny codec makes of the golden pictures."""
+    """The golden streams, and those that the tiny codecs make of the golden pictures."""
     paths = sorted(GOLDEN.glob("*.nct"))
     images = [data.load_image(path.with_suffix(".png")) for path in paths]
-    tiny = [tiny_codec().compress(image, lam) for image in images for lam in (0.001, 0.01, 0.06)]
-    return {"tiny": tiny, "bundled": [path.read_bytes() for path in paths]}
+    found = {"bundled": [path.read_bytes() for path in paths]}
+    for name, codec in (("tiny", tiny_codec()), ("hyper", tiny_hyperprior())):
+        found[name] = [codec.compress(image, lam) for image in images for lam in (0.001, 0.01, 0.06)]
+    return found
 
 
 def repaired(stream: bytes) -> bytes:
@@ -158,14 +173,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
-    decoders = {"tiny": tiny_codec().decompress, "bundled": nctutorial.decompress}
+    decoders = {
+        "tiny": tiny_codec().decompress,
+        "hyper": tiny_hyperprior().decompress,
+        "bundled": nctutorial.decompress,
+    }
     streams = corpus()
     pictures = {name: {s: decoders[name](s) for s in streams[name]} for name in decoders}
     table: collections.Counter = collections.Counter()
     violations, slowest, began = 0, 0.0, time.time()
     for i in range(args.count):
         rng = np.random.default_rng([args.seed, i])
-        name = "bundled" if rng.random() < 0.02 else "tiny"
+        name = str(rng.choice(["tiny", "hyper", "bundled"], p=[0.49, 0.49, 0.02]))
         kind, repair, stream = make(streams[name], rng)
         start = time.process_time()
         outcome = judge(decoders[name], stream, repair, pictures[name])
