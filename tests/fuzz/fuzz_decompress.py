@@ -2,7 +2,8 @@
 
 Each stream is made from the golden streams: bits flipped, bytes cut, copied or replaced, two streams spliced, noise,
 a header that lies. Half of them get a right checksum again, so that the code behind the checksum is tried too. Most
-go to tiny codecs of both kinds, which are fast; the rest, about one in fifty, to the bundled ones. What must hold of every stream:
+go to tiny codecs of both kinds, which are fast; the rest, about one in fifty, to the bundled ones. What must hold of
+every stream:
 
 - it decodes, or raises BitstreamError: no other exception, and no PanicException, which `except Exception` misses;
 - it takes no more than a second of processor time, and the process no more than 512 MB;
