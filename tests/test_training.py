@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_codec import SmallCodec, small_codec, smooth_noise
+from small_codec import SmallCodec, SmallHyperprior, small_codec, smooth_noise
 
 from nctutorial import data, models, training, transforms
 from nctutorial.training import Muon
@@ -287,6 +287,26 @@ def test_the_encoder_rests_in_the_decoder_steps(folder, tmp_path, without_pca, d
         assert not torch.equal(before[name], after[name]), name
     for name in ("analysis.1.weight", "linear_analysis.weight", "log_gain"):
         assert torch.equal(before[name], after[name]) == (decoder_steps == 2), name
+
+
+@pytest.mark.parametrize("phase", ["entropy_steps", "decoder_steps"])
+def test_what_rests_in_each_phase_of_a_hyperprior_training(folder, tmp_path, without_pca, monkeypatch, phase):
+    monkeypatch.setattr(models, "HyperpriorCodec", SmallHyperprior)
+    small_codec().save(tmp_path / "start.safetensors")
+    first = dict(kind="hyperprior", batch=2, crop=64, start=tmp_path / "start.safetensors")
+    training.train(folder, tmp_path / "a.safetensors", **first, steps=0, decoder_steps=0)
+    before = SmallHyperprior.load(tmp_path / "a.safetensors").state_dict()
+    again = first | {"start": tmp_path / "a.safetensors", "steps": 2, "decoder_steps": 0, phase: 2}
+    after = training.train(folder, tmp_path / "b.safetensors", **again).state_dict()
+    moved = {name for name in before if before[name].shape != after[name].shape or (before[name] != after[name]).any()}
+    assert {"context.hyper_analysis.0.weight", "context.heads.1.4.bias", "log_hyper_gain"} <= moved
+    assert ("synthesis.0.weight" in moved) == ("log_inverse_gain" in moved) == (phase == "decoder_steps")
+    assert not moved & {"analysis.1.weight", "linear_analysis.weight", "log_gain", "unit"}
+
+
+def test_a_crop_is_whole_locations(folder, tmp_path):
+    with pytest.raises(ValueError, match="multiple of 16, not 100"):
+        training.train(folder, tmp_path / "a.safetensors", crop=100)
 
 
 def test_the_choice_of_number_format_is_a_yes_or_a_no():
