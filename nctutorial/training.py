@@ -244,8 +244,8 @@ def train(
     and all behind it learns with the quantizer that files use, deadzone included. In each phase the learning rate is
     constant and falls linearly to 0 over the last third. kind: "factorized" or "hyperprior". start: weights to begin
     with, instead of the PCA of patches; a hyperprior codec may take its transforms from a factorised one.
-    Raises ImageError if the folder holds no photo of at least `crop` x `crop` and 128 x 128 pixels, and ValueError if `crop` is not
-    a multiple of 16.
+    Raises ImageError if the folder holds no photo of at least `crop` x `crop` and 128 x 128 pixels, and ValueError if
+    `crop` is not a multiple of 16.
     """
     if crop % STRIDE:
         raise ValueError(f"crop must be a multiple of {STRIDE}, not {crop}")

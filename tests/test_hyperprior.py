@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import logistic
 from small_codec import SmallHyperprior, small_codec, small_hyperprior, smooth_noise
+from torch.utils.flop_counter import FlopCounterMode
 
 from nctutorial import BitstreamError, bitstream, data, metrics, priors, training
 from nctutorial.context import ContextModel, masks
@@ -99,6 +100,24 @@ def test_a_step_sees_nothing_that_is_decoded_later():
             assert (grad[first:last][:, where[0]] != 0).any()
         # what the first colour holds at places that are not decoded is 0 in files: only known channels are read
         assert (grad[last:] == 0).all() and (mask == 1 or (grad[first:] == 0).all())
+
+
+def test_the_codec_keeps_to_its_budget():
+    """At most 40 thousand multiplications a pixel to encode and 20 thousand to decode, as counted by torch."""
+    codec, x, level = HyperpriorCodec(), torch.zeros(1, 3, 256, 256), torch.zeros(1, 2, 1, 1)
+
+    def thousands(*functions):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            for function in functions:
+                function()
+        return counter.get_total_flops() / 2 / x[0, 0].numel() / 1000
+
+    y, z, side = torch.zeros(1, 320, 16, 16), torch.zeros(1, 48, 4, 4), torch.zeros(1, 160, 16, 16)
+    context = [lambda: codec.context.side(z, level, 16, 16)]
+    context += [lambda i=i: codec.context.parameters_of(i, side, y, level) for i in range(len(codec.context.steps))]
+    encoder = thousands(lambda: codec.analyze_tensor(x), lambda: codec.context.hyper_latent(y, level), *context)
+    decoder = thousands(lambda: codec.synthesize_tensor(y), *context)
+    assert 12 < encoder <= 40 and 12 < decoder <= 20
 
 
 # ---- round trips
