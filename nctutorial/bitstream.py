@@ -152,7 +152,8 @@ class SymbolEncoder:
         """
         if symbols.size and (symbols.min() < -SYMBOL_LIMIT or symbols.max() >= SYMBOL_LIMIT):
             raise ValueError(f"symbols must lie in [-{SYMBOL_LIMIT}, {SYMBOL_LIMIT})")
-        index = symbols.astype(np.int32) - np.repeat(tables.low.astype(np.int32), sizes)
+        symbols = symbols.astype(np.int32)
+        index = symbols - np.repeat(tables.low.astype(np.int32), sizes)
         escapes = np.repeat(np.array([len(c) - 1 for c in tables.counts], np.int32), sizes)
         outside = np.logical_or(index < 0, index >= escapes)
         index = np.where(outside, escapes, index)
@@ -163,7 +164,7 @@ class SymbolEncoder:
             self._coder.encode(index[begin:end], model)
             if outside[begin:end].any():
                 values = symbols[begin:end][outside[begin:end]] + SYMBOL_LIMIT
-                self._coder.encode(values.astype(np.int32), _escape_model)
+                self._coder.encode(values, _escape_model)
 
     def payload(self) -> bytes:
         """What was coded, as bytes."""

@@ -20,7 +20,7 @@ from torch import Tensor
 from . import bitstream
 from .bitstream import BitstreamError
 from .data import check_image, pad_to_multiple, to_tensor, to_uint8, write_atomic
-from .transforms import LAM_STEPS, STRIDE, Transforms, in_pixels, lam_at, latent_shape, tiles
+from .transforms import LAM_STEPS, STRIDE, Area, Transforms, in_pixels, lam_at, latent_shape, tiles
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,14 @@ class Latent:
 class Symbols:
     """A quantised photo: what is coded."""
 
-    values: np.ndarray  # int32 (M, h w)
+    values: np.ndarray  # int32 or int16 (M, h w)
     lam_index: int  # λ's position on the grid
     height: int  # of the photo, in pixels
     width: int
 
-    @property
-    def in_steps(self) -> np.ndarray:
-        """What they stand for, in quantiser steps: float32 (M, h w)."""
-        return self.values.astype(np.float32)
+    def in_steps(self, area: Area) -> np.ndarray:
+        """What the symbols in an area of locations stand for, in quantiser steps: float32 (M, rows, columns)."""
+        return self.values.reshape(-1, *latent_shape(self.height, self.width))[:, *area].astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -133,12 +132,11 @@ class Codec(Transforms, ABC):
     def reconstruct(self, symbols: Symbols) -> np.ndarray:
         """The synthesis transform of symbols: x_hat as a picture, uint8 (H, W, 3)."""
         h, w = latent_shape(symbols.height, symbols.width)
-        values = torch.from_numpy(symbols.in_steps).view(1, -1, h, w)
         gain = self.at_lam(self.log_inverse_gain, torch.tensor([lam_at(symbols.lam_index)]))
         image = np.empty((symbols.height, symbols.width, 3), np.uint8)
         for tile, around, inside in tiles(h, w):
-            y_hat = values[:, :, *around] * gain
-            x_hat = self.synthesize_tensor(y_hat.contiguous(memory_format=torch.channels_last))
+            y_hat = torch.from_numpy(symbols.in_steps(around))[None].contiguous(memory_format=torch.channels_last)
+            x_hat = self.synthesize_tensor(y_hat * gain)
             part = image[in_pixels(tile)]
             part[:] = to_uint8(x_hat[:, :, *in_pixels(inside)][..., : part.shape[0], : part.shape[1]])
         return image

@@ -46,7 +46,8 @@ from .transforms import (
     tiles,
 )
 
-MEAN_ONE = 256  # means are integers in units of 1/256 of a quantiser step
+MEAN_ONE = 64  # means are integers in units of 1/64 of a quantiser step
+MEAN_LIMIT = (1 << 15) - 1  # and kept in 16 bits
 
 
 def hyper_shape(h: int, w: int) -> tuple[int, int]:
@@ -59,13 +60,13 @@ class HyperSymbols(Symbols):
     """A quantised photo, and the parameters that each symbol is coded with."""
 
     hyper: np.ndarray  # int32 (C, number of locations of z), the symbols of z
-    means: np.ndarray  # int32 (M, h w), in units of 1 / MEAN_ONE of a step; a symbol counts steps from there
+    means: np.ndarray  # int16 (M, h w), in units of 1 / MEAN_ONE of a step; a symbol counts steps from there
     levels: np.ndarray  # uint8 (M, h w), number of the scale; at level 0 nothing is coded, the symbol is 0
 
-    @property
-    def in_steps(self) -> np.ndarray:
-        """What the symbols stand for, in quantiser steps: float32 (M, h w)."""
-        return (self.values + self.means / MEAN_ONE).astype(np.float32)
+    def in_steps(self, area: Area) -> np.ndarray:
+        found = super().in_steps(area)
+        found += self.means.reshape(-1, *latent_shape(self.height, self.width))[:, *area] * np.float32(1 / MEAN_ONE)
+        return found
 
 
 # (step, means, levels) -> symbols, each (channels of the step, locations of its mask)
@@ -229,7 +230,7 @@ class HyperpriorCodec(Codec):
         """Arrays of the right shapes, to be filled tile by tile."""
         h, w = latent_shape(height, width)
         y = len(self.y_scale), h * w
-        values, means, levels = np.zeros(y, np.int32), np.zeros(y, np.int32), np.zeros(y, np.uint8)
+        values, means, levels = np.zeros(y, np.int16), np.zeros(y, np.int16), np.zeros(y, np.uint8)
         hyper = np.zeros((self.context.hyper, math.prod(hyper_shape(h, w))), np.int32)
         return HyperSymbols(values, index, height, width, hyper, means, levels)
 
@@ -251,7 +252,9 @@ class HyperpriorCodec(Codec):
         known = torch.zeros(1, len(step), h, w, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
         for i, (first, last, at) in enumerate(self._steps(h, w)):
             mean, log_scale = (found[0][:, at] for found in networks.parameters_of(i, side, known, level))
-            mean = torch.floor(mean * to_steps[first:last] * MEAN_ONE / (ONE << 16))
+            mean = torch.floor(mean * to_steps[first:last] * MEAN_ONE / (ONE << 16) + 0.5).clamp_(
+                -MEAN_LIMIT, MEAN_LIMIT
+            )
             number = level_of_log(log_scale + log_ratio[first:last])
             value = source(i, mean, number)
             seen = torch.floor((value * MEAN_ONE + mean) * to_units[first:last] * ONE / (MEAN_ONE << 16))
