@@ -46,7 +46,7 @@ clean:
 
 # The empty file at the end of an install marks it as done, so that the next run starts at once.
 .venv/ready-lab: EXTRAS = codecs
-.venv/ready-test: EXTRAS = test,codecs
+.venv/ready-test: EXTRAS = test,codecs,dask
 .venv/ready-lab .venv/ready-test: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv

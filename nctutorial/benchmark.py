@@ -1,12 +1,10 @@
 """How good and how fast a codec is: rate-distortion rows, BD-rates on Kodak, a table of milliseconds.
 
-Decoding is real: each picture measured here is made from symbols that came out of the file's bytes.
+Decoding is real: each picture measured here is made from symbols that came out of the file's bytes. Whole folders are
+measured by `folder`.
 """
 
-import contextlib
 import csv
-import hashlib
-import io
 import statistics
 import time
 from collections import defaultdict
@@ -16,18 +14,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
-from tqdm import tqdm
 
 from . import metrics
 from .codecs import Codec
-from .data import DATA, ImageError, load_image, photo, write_atomic
-from .transforms import LAM_MAX, LAM_MIN, lam_at, lam_index
+from .data import DATA
+from .transforms import LAM_MAX, LAM_MIN, lam_at
 
 LAMS = tuple(np.geomspace(LAM_MIN, LAM_MAX, 9))
 SECONDS = ("analysis", "encoding", "decoding", "synthesis")
 MEASURED = ("lam", "bytes", "bpp", "estimated_bpp", "psnr", "ms_ssim", *SECONDS)
-COLUMNS = ("image", *MEASURED, "origin")
 KODAK = tuple(f"kodim{i:02d}" for i in range(1, 25))
 
 
@@ -68,97 +63,29 @@ def measure(codec: Codec, image: np.ndarray, lams: Sequence[float] = LAMS) -> li
     return rows
 
 
-def pictures(folder: Path | str) -> list[Path]:
-    """The picture files in a folder, by their suffixes, sorted. Raises ImageError if there are none."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ImageError(f"{folder} is not a folder: name one that holds photos")
-    known = Image.registered_extensions()
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in known and path.is_file())
-    if not found:
-        raise ImageError(f"{folder} holds no pictures: name a folder of photos")
-    return found
-
-
-def origin(codec: Codec, path: Path) -> str:
-    """What a row depends on besides λ: the first 16 hex digits of the SHA-256 of the model and the picture's file."""
-    return hashlib.sha256(codec.fingerprint + path.read_bytes()).hexdigest()[:16]
-
-
-def measure_folder(
-    codec: Codec, folder: Path | str, lams: Sequence[float] = LAMS, out: Path | str | None = None
-) -> list[dict]:
-    """The rows of every picture in a folder. Raises ImageError, OSError.
-
-    out: a CSV, complete after each picture. The rows that an earlier, interrupted run left there are not measured
-    again, if they are of the same pictures, model and λ.
-    """
-    rows: list[dict] = []
-    warm = False
-    finished = {} if out is None else read_rows(out)
-    for path in tqdm(pictures(folder), desc="measuring", unit="photo", disable=None):
-        key = origin(codec, path)
-        keys = [(key, lam_at(lam_index(lam))) for lam in lams]
-        if finished.keys() >= {*keys}:
-            found = [finished[key] for key in keys]
-        else:
-            if not warm:
-                codec.code(codec.analyze(photo("red_panda")), LAM_MIN)  # not measured
-                warm = True
-            found = [row | {"origin": key} for row in measure(codec, load_image(path), lams)]
-        rows += [row | {"image": path.name} for row in found]
-        if out is not None:
-            write_rows(out, rows)
-    return rows
-
-
-def read_rows(out: Path | str) -> dict[tuple[str, float], dict]:
-    """The rows in a CSV, by their origin and λ; none if there is no such file. A damaged row is left out."""
-    rows: dict[tuple[str, float], dict] = {}
-    if not Path(out).is_file():
-        return rows
-    with open(out, newline="", errors="replace") as file, contextlib.suppress(csv.Error):
-        for text in csv.DictReader(file):
-            try:
-                row: dict[str, Any] = {name: float(text[name]) for name in MEASURED}
-                row |= {"lam": lam_at(lam_index(row["lam"])), "bytes": int(text["bytes"]), "origin": text["origin"]}
-            except (KeyError, TypeError, ValueError):
-                continue
-            rows[row["origin"], row["lam"]] = row
-    return rows
-
-
-def write_rows(out: Path | str, rows: list[dict]) -> None:
-    """Write rows as CSV, atomically."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
-    write_atomic(out, text.getvalue().encode())
-
-
 def table(rows: list[dict]) -> str:
-    """Means over the pictures at each λ, as text; networks and coder apart."""
+    """Means over the pictures for each codec and λ, as text; networks and coder apart."""
     groups = defaultdict(list)
     for row in rows:
-        groups[row["lam"]].append(row)
+        groups[row["codec"], row["lam"]].append(row)
+    width = max(len(name) for name in ["codec", *(codec for codec, _ in groups)])
     lines = [
-        "                                                 compress (ms)     decompress (ms)",
-        " lambda      bpp  estimated   PSNR  MS-SSIM    network   coder    coder   network",
+        f"{'':{width}}                                                 compress (ms)     decompress (ms)",
+        f"{'codec':{width}}  lambda      bpp  estimated   PSNR  MS-SSIM    network   coder    coder   network",
     ]
-    for lam, group in sorted(groups.items()):
+    order = list(dict.fromkeys(row["codec"] for row in rows))
+    for (codec, lam), group in sorted(groups.items(), key=lambda item: (order.index(item[0][0]), item[0][1])):
         mean = {name: statistics.fmean(row[name] for row in group) for name in MEASURED[2:]}
         milliseconds = [1000 * mean[name] for name in SECONDS]
         lines.append(
-            f"{lam:7.5f} {mean['bpp']:8.4f} {mean['estimated_bpp']:10.4f} {mean['psnr']:6.2f} {mean['ms_ssim']:8.4f}"
-            "    {:7.0f} {:7.0f}  {:7.0f} {:9.0f}".format(*milliseconds)
+            f"{codec:{width}} {lam:7.5f} {mean['bpp']:8.4f} {mean['estimated_bpp']:10.4f} {mean['psnr']:6.2f}"
+            f" {mean['ms_ssim']:8.4f}" + "    {:7.0f} {:7.0f}  {:7.0f} {:9.0f}".format(*milliseconds)
         )
     return "\n".join(lines)
 
 
 def bd_rates(rows: list[dict], references: Sequence[str] = ("hevc444_x265", "jpeg420")) -> dict[str, float] | None:
-    """BD-rate in percent against each reference on Kodak: per image, then averaged.
+    """BD-rate in percent of one codec's rows against each reference on Kodak: per image, then averaged.
 
     None unless the 24 Kodak images, kodim01 to kodim24, are among the rows. The references' points were measured
     for this project: data/reference/kodak_classical.csv. Raises ValueError if a curve does not increase.
@@ -180,10 +107,10 @@ def bd_rates(rows: list[dict], references: Sequence[str] = ("hevc444_x265", "jpe
     }
 
 
-def bd_line(rates: dict[str, float]) -> str:
-    """BD-rates and their protocol, in one line."""
+def bd_line(rates: dict[str, float], codec: str) -> str:
+    """BD-rates of a codec and their protocol, in one line."""
     found = ", ".join(f"{rate:+.1f} % against {name}" for name, rate in rates.items())
-    return f"BD-rate on Kodak: {found} (measured bytes, RGB PSNR of 8-bit pictures, PCHIP, mean of 24 images)"
+    return f"{codec}: BD-rate on Kodak {found} (measured bytes, RGB PSNR of 8-bit pictures, PCHIP, mean of 24 images)"
 
 
 def speed(codec: Codec, image: np.ndarray, lam: float = 0.01, runs: int = 9) -> dict[str, float]:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import nctutorial
 
-from . import benchmark, bitstream, data, metrics, models, transforms
+from . import benchmark, bitstream, data, folder, metrics, models, transforms
 from .training import train
 
 
@@ -79,15 +79,19 @@ def _decompress(args: argparse.Namespace) -> None:
 
 
 def _benchmark(args: argparse.Namespace) -> None:
-    codec = models.load_codec(args.model)
+    codecs = {name: models.load_codec(name) for name in args.model}
     if args.folder is not None:
-        rows = benchmark.measure_folder(codec, args.folder, out=args.out)
+        rows = folder.measure_folder(codecs, args.folder, out=args.out, jobs=args.jobs, dask=args.dask)
         print(benchmark.table(rows))
-        rates = benchmark.bd_rates(rows)
-        if rates is not None:
-            print(benchmark.bd_line(rates))
+        for name in codecs:
+            rates = benchmark.bd_rates([row for row in rows if row["codec"] == name])
+            if rates is not None:
+                print(benchmark.bd_line(rates, name))
     if args.speed:
-        print(benchmark.speed_table(codec, data.photo("red_panda")))
+        for name, codec in codecs.items():
+            if len(codecs) > 1:
+                print(name)
+            print(benchmark.speed_table(codec, data.photo("red_panda")))
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -131,7 +135,12 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("folder", metavar="FOLDER", nargs="?", help="photos; may be left out with --speed")
     added.add_argument("--out", metavar="CSV", type=_output(".csv"), help="write all rows there")
     added.add_argument("--speed", action="store_true", help="print the milliseconds of each part on a 768x512 photo")
-    added.add_argument("--model", default="factorized", help="weights that `train` wrote, default the bundled ones")
+    help = f"codecs: {', '.join(models.NAMES)}, or weights that `train` wrote; default factorized"
+    added.add_argument("--model", nargs="+", default=["factorized"], help=help)
+    where = added.add_mutually_exclusive_group()
+    where.add_argument("--jobs", metavar="N", type=_at_least(1), default=1, help="processes, default %(default)s")
+    help = "measure on the workers of a Dask cluster: the scheduler's address, as tcp://host:8786"
+    where.add_argument("--dask", metavar="ADDRESS", help=help)
 
     added = command(_train, "train", "Train the codec on a folder of photos; interrupted, the same call goes on.")
     added.epilog, added.formatter_class = inspect.getdoc(train), argparse.RawDescriptionHelpFormatter

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_codec import small_codec, smooth_noise
+from small_codec import small_codec, small_hyperprior, smooth_noise
 
 from nctutorial import benchmark, bitstream, data, metrics, transforms
-from nctutorial.benchmark import COLUMNS, KODAK, LAMS, MEASURED
+from nctutorial.benchmark import KODAK, LAMS, MEASURED
+from nctutorial.folder import COLUMNS, measure_folder, pictures
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_wrong_decoding_is_noticed(monkeypatch):
 
 def test_a_folder_and_its_csv(folder, tmp_path):
     out = tmp_path / "rows.csv"
-    rows = benchmark.measure_folder(small_codec(), folder, [0.001, 0.01], out)
+    rows = measure_folder({"small": small_codec()}, folder, [0.001, 0.01], out)
     assert [(row["image"], transforms.lam_index(row["lam"])) for row in rows] == [
         (f"photo{i}.png", transforms.lam_index(lam)) for i in range(2) for lam in (0.001, 0.01)
     ]
@@ -65,7 +66,7 @@ def test_a_folder_and_its_csv(folder, tmp_path):
     assert list(read[0]) == list(COLUMNS)
     for row, text in zip(rows, read, strict=True):
         assert text["image"] == row["image"] and int(text["bytes"]) == row["bytes"]
-        assert text["origin"] == row["origin"]
+        assert text["origin"] == row["origin"] and text["codec"] == row["codec"] == "small"
         for name in MEASURED[2:]:
             assert float(text[name]) == pytest.approx(row[name], rel=1e-5)
 
@@ -73,7 +74,7 @@ def test_a_folder_and_its_csv(folder, tmp_path):
 def test_the_csv_is_whole_after_each_picture(folder, tmp_path):
     (folder / "zzz.png").write_bytes(b"broken")
     with pytest.raises(data.ImageError, match="zzz.png"):
-        benchmark.measure_folder(small_codec(), folder, [0.01], tmp_path / "rows.csv")
+        measure_folder({"small": small_codec()}, folder, [0.01], tmp_path / "rows.csv")
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 2
 
 
@@ -94,7 +95,7 @@ def measured(monkeypatch):
 
 
 def run(folder, lams=(0.001, 0.01), codec=None):
-    return benchmark.measure_folder(codec or small_codec(), folder, lams, folder / "rows.csv")
+    return measure_folder({"small": codec or small_codec()}, folder, lams, folder / "rows.csv")
 
 
 def test_finished_photos_are_not_measured_again(folder, measured):
@@ -141,15 +142,30 @@ def test_rows_of_other_settings_are_measured_again(folder, measured, monkeypatch
     assert len(measured) == 7
 
 
+def test_several_codecs_in_one_table(folder, measured):
+    run(folder)
+    two = {"wide": small_hyperprior(), "small": small_codec()}
+    rows = measure_folder(two, folder, (0.01, 0.001), folder / "rows.csv")
+    assert len(measured) == 2 + 2  # the small codec's rows were there
+    assert [(row["image"][:6], row["codec"], round(row["lam"], 3)) for row in rows] == [
+        (f"photo{i}", name, lam) for i in range(2) for name in two for lam in (0.01, 0.001)
+    ]
+    assert [line.split()[:2] for line in benchmark.table(rows).splitlines()[2:]] == [
+        [name, lam] for name in two for lam in ("0.00100", "0.01000")
+    ]
+    assert measure_folder(two, folder, (0.01, 0.001), folder / "rows.csv") != rows  # read back: 6 digits
+    assert len(measured) == 4
+
+
 def test_folders_without_pictures(tmp_path):
     with pytest.raises(data.ImageError, match="holds no pictures"):
-        benchmark.pictures(tmp_path)
+        pictures(tmp_path)
     with pytest.raises(data.ImageError, match="is not a folder"):
-        benchmark.pictures(tmp_path / "nowhere")
+        pictures(tmp_path / "nowhere")
 
 
 def row(image="a.png", lam=0.01, **values):
-    return {"image": image, "lam": lam} | {name: 1.0 for name in MEASURED[1:]} | values
+    return {"codec": "ours", "image": image, "lam": lam} | {name: 1.0 for name in MEASURED[1:]} | values
 
 
 def test_table_is_of_means():
@@ -160,9 +176,9 @@ def test_table_is_of_means():
     ]
     lines = benchmark.table(rows).splitlines()
     assert len(lines) == 2 + 2  # λ in rising order
-    assert lines[2].split()[:2] == ["0.00100", "0.1250"]
-    assert lines[3].split() == "0.01000 0.6250 1.0000 31.00 0.9050 20 3 4 30".split()
-    assert lines[1].split() == "lambda bpp estimated PSNR MS-SSIM network coder coder network".split()
+    assert lines[2].split()[:3] == ["ours", "0.00100", "0.1250"]
+    assert lines[3].split() == "ours 0.01000 0.6250 1.0000 31.00 0.9050 20 3 4 30".split()
+    assert lines[1].split() == "codec lambda bpp estimated PSNR MS-SSIM network coder coder network".split()
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +204,8 @@ def test_bd_rates_per_image_then_averaged(reference):
     assert list(rates) == ["hevc444_x265", "jpeg420"]
     assert rates["hevc444_x265"] == pytest.approx(12.5, abs=1e-6)
     assert -60 < rates["jpeg420"] < -40  # HEVC needs little more than 40 % of JPEG's bits
-    line = benchmark.bd_line(rates)
-    assert line.startswith("BD-rate on Kodak: +12.5 % against hevc444_x265, -") and "\n" not in line
+    line = benchmark.bd_line(rates, "ours")
+    assert line.startswith("ours: BD-rate on Kodak +12.5 % against hevc444_x265, -") and "\n" not in line
     assert "measured bytes" in line and "PCHIP" in line and "mean of 24 images" in line
 
 

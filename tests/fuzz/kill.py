@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load
 
-from nctutorial import benchmark, cli, data, models, training
+from nctutorial import cli, data, models, training
+from nctutorial.folder import COLUMNS
 from tests.small_codec import SmallCodec, small_codec, smooth_noise
 
 PAUSE = 0.01  # seconds, in the middle of each write
@@ -100,8 +101,8 @@ def kill_compress(kills: int) -> str:
 
 def rows_of(text: str) -> list[str]:
     lines = text.splitlines(keepends=True)
-    assert not lines or lines[0] == ",".join(benchmark.COLUMNS) + "\n", "benchmark left a torn header"
-    whole = all(line.endswith("\n") and line.count(",") == len(benchmark.COLUMNS) - 1 for line in lines)
+    assert not lines or lines[0] == ",".join(COLUMNS) + "\n", "benchmark left a torn header"
+    whole = all(line.endswith("\n") and line.count(",") == len(COLUMNS) - 1 for line in lines)
     assert whole, "benchmark left a torn row"
     return lines[1:]
 
@@ -163,7 +164,6 @@ def prepare() -> None:
     torch.set_num_threads(1)
     codec = small_codec()
     models.load_codec = lambda name="factorized": codec
-    benchmark.photo = lambda name: smooth_noise(40, 60)  # the warm-up
     models.FactorizedCodec = SmallCodec
     training.fastest_dtype_is_bf16 = lambda device: False
     training.start_from_pca = lambda *arguments: None  # takes a second
