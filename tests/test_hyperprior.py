@@ -171,7 +171,7 @@ def test_training_sees_nearly_the_symbols_that_are_coded(small, index):
         y_hat, bits = small.relaxed(y, torch.tensor([lam]), deadzone=True, hard=True)
         found = data.to_uint8(small.synthesize_tensor(y_hat))
     assert bits.item() == pytest.approx(small.bits(symbols).sum(), rel=0.03)
-    assert np.abs(found.astype(int) - small.reconstruct(symbols)).mean() < 0.5
+    assert np.abs(found.astype(int) - small.reconstruct(symbols)).mean() < 1.5
 
 
 def test_noise_in_training_is_the_rate_of_noise_not_of_rounding(small):
