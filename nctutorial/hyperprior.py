@@ -8,7 +8,6 @@ choose the same tables on any machine.
 import functools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from .codecs import Codec, Latent, Symbols
 from .context import ContextModel, masks
 from .exact import LIMIT, ONE, integer
 from .layers import add_noise, shrink, ste_round
+from .parts import MEAN_LIMIT, MEAN_ONE, HyperSymbols, Part, hyper_shape, parts
 from .priors import (
     DEADZONE_ONE,
     FIXED_POINT,
@@ -38,60 +38,14 @@ from .transforms import (
     LAM_MIN,
     LAM_STEPS,
     NODES,
-    Area,
     between_nodes,
     lam_index,
     latent_shape,
     node_lams,
-    tiles,
 )
-
-MEAN_ONE = 64  # means are integers in units of 1/64 of a quantiser step
-MEAN_LIMIT = (1 << 15) - 1  # and kept in 16 bits
-
-
-def hyper_shape(h: int, w: int) -> tuple[int, int]:
-    """Locations of z above h x w of y."""
-    return -(-h // 4), -(-w // 4)
-
-
-@dataclass(frozen=True)
-class HyperSymbols(Symbols):
-    """A quantised photo, and the parameters that each symbol is coded with."""
-
-    hyper: np.ndarray  # int32 (C, number of locations of z), the symbols of z
-    means: np.ndarray  # int16 (M, h w), in units of 1 / MEAN_ONE of a step; a symbol counts steps from there
-    levels: np.ndarray  # uint8 (M, h w), number of the scale; at level 0 nothing is coded, the symbol is 0
-
-    def in_steps(self, area: Area) -> np.ndarray:
-        found = super().in_steps(area)
-        found += self.means.reshape(-1, *latent_shape(self.height, self.width))[:, *area] * np.float32(1 / MEAN_ONE)
-        return found
-
 
 # (step, means, levels) -> symbols, each (channels of the step, locations of its mask)
 Source = Callable[[int, Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Part:
-    """The symbols of one tile: views, to be filled. Tiles are coded one by one, each with its own z and context."""
-
-    area: Area
-    hyper: np.ndarray  # (C, hz, wz)
-    values: np.ndarray  # (M, h, w), and so are
-    means: np.ndarray
-    levels: np.ndarray
-
-
-def parts(symbols: HyperSymbols) -> Iterator[Part]:
-    """The tiles of a photo; one, up to a megapixel."""
-    h, w = latent_shape(symbols.height, symbols.width)
-    arrays = [array.reshape(-1, h, w) for array in (symbols.values, symbols.means, symbols.levels)]
-    for area, _, _ in tiles(h, w):
-        above = tuple(slice(side.start // 4, -(-side.stop // 4)) for side in area)  # tiles begin at multiples of 4
-        hyper = symbols.hyper.reshape(-1, *hyper_shape(h, w))[:, *above]
-        yield Part(area, hyper, *(array[:, *area] for array in arrays))
 
 
 class HyperpriorCodec(Codec):

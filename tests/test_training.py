@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from small_codec import SmallCodec, SmallHyperprior, small_codec, smooth_noise
 
 from nctutorial import data, models, training, transforms
-from nctutorial.training import Muon
+from nctutorial.optimizers import Muon
 from nctutorial.transforms import LAM_MIN
 
 VALIDATION = [(lam, 1.0, 30.0) for lam in training.VALIDATION_LAMS]
