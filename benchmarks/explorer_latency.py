@@ -1,6 +1,6 @@
 """How long the λ explorer takes from an input event to the painted picture, in JupyterLab and headless Chromium.
 
-    python -m benchmarks.explorer_latency [--photo NAME] [--moves N] [--other jpeg]
+    python -m benchmarks.explorer_latency [--photo NAME] [--codec hyperprior] [--moves N] [--other jpeg]
 
 Single moves: arrow keys, 0.3 to 0.8 s apart, so that some meet the work that waits for a rest; the clock runs
 from the slider's input event to the first message after the browser has painted the answer. Drag: 120 input
@@ -22,7 +22,7 @@ CHROMIUM = shutil.which(os.environ.get("CHROMIUM", "chromium"))
 CELLS = (
     """
 from nctutorial.explorer import LambdaExplorer
-explorer = LambdaExplorer({photo!r})
+explorer = LambdaExplorer({photo!r}, codec={codec!r})
 explorer.other = {other!r}
 explorer
 """,
@@ -104,9 +104,10 @@ def drag(page):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photo", default="red_panda")
+    parser.add_argument("--codec", default="factorized")
     parser.add_argument("--other", default="original")
     parser.add_argument("--moves", type=int, default=40)
-    parser.add_argument("--settle", type=float, default=8, help="seconds for the curves before the clock starts")
+    parser.add_argument("--settle", type=float, default=15, help="seconds for the curves before the clock starts")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, browser_at(CHROMIUM) as browser:
         root, settings = Path(folder, "root"), Path(folder, "settings")
@@ -114,7 +115,7 @@ def main():
         settings.mkdir()
         notebook(
             root / "explorer.ipynb",
-            *(cell.format(photo=args.photo, other=args.other) if "{photo" in cell else cell for cell in CELLS),
+            *(cell.format(photo=args.photo, codec=args.codec, other=args.other) if "{photo" in cell else cell for cell in CELLS),
         )
         with jupyterlab(root, settings) as url:
             page = browser.new_page(viewport={"width": 1400, "height": 1000})
@@ -127,7 +128,7 @@ def main():
             times = single_moves(page, args.moves)
             drags = [drag(page) for _ in range(5)]
     median, p95 = np.percentile(times, [50, 95])
-    print(f"photo {args.photo}, compared with {args.other}, {args.moves} moves, 5 drags of 2 s at 60 Hz\n")
+    print(f"photo {args.photo}, codec {args.codec}, compared with {args.other}, {args.moves} moves, 5 drags of 2 s at 60 Hz\n")
     print("| step                                      |    ms |")
     print("|-------------------------------------------|-------|")
     for label, ms in [

@@ -3,9 +3,14 @@
 // live:        a slider move sets `lam`; the kernel answers with a new `frame`.
 // precomputed: the frames lie in `stills`; a slider move picks one and nobody is asked.
 
-const NAMES = { codec: "this codec", original: "original", jpeg: "JPEG", webp: "WebP" };
-const COLOURS = { codec: "#0072b2", jpeg: "#d55e00", webp: "#007a5a" }; // Okabe-Ito, green darkened for text
-const DASHES = { codec: "", jpeg: "7 4", webp: "2 3" };
+const NAMES = { // "codec" is one of the reader's own
+  codec: "this codec", factorized: "factorised", hyperprior: "hyperprior", original: "original", jpeg: "JPEG", webp: "WebP",
+};
+const COLOURS = { // Okabe-Ito, green and purple darkened for text
+  codec: "#0072b2", factorized: "#0072b2", hyperprior: "#8f3b76", jpeg: "#d55e00", webp: "#007a5a",
+};
+const DASHES = { jpeg: "7 4", webp: "2 3" }; // the codec in use has none
+const BESIDE = "12 3 2 3"; // and the one that is not in use this
 const VIRIDIS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 const LIVE_STEPS = 64; // arrow-key steps along the live slider
 const BLOCK = 16; // pixels per latent location
@@ -16,6 +21,9 @@ const UPLOAD_PART = 1 << 20; // servers cut the connection on messages over 10 M
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 const thousands = (n) => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const showLam = (lam) => lam.toPrecision(3);
+const complete = (curves, names) => names.every((name) => curves[name]?.length);
+/** A codec as the subject of a sentence. */
+const title = (name) => (name === "codec" ? "This codec" : `The ${NAMES[name]} codec`);
 const words = (name) => name.replaceAll("_", " ");
 
 function h(tag, attributes = {}, ...children) {
@@ -111,7 +119,7 @@ function createPlane() {
   const px = (bpp) => PLANE.left + ((bpp - axes.x[0]) / (axes.x[1] - axes.x[0])) * (PLANE.width - PLANE.left - PLANE.right);
   const py = (psnr) =>
     PLANE.height - PLANE.bottom - ((psnr - axes.y[0]) / (axes.y[1] - axes.y[0])) * (PLANE.height - PLANE.top - PLANE.bottom);
-  /** Axes that hold the codec's curve and the point where the slider stands. */
+  /** Axes that hold our codecs' curves and the point where the slider stands. */
   function fit(points) {
     const usual = points.length < 2 ? [[1.8, 21], [1.8, 39]] : []; // until the curve is measured
     const known = [...points, ...usual].filter(([, psnr]) => Number.isFinite(psnr));
@@ -122,8 +130,10 @@ function createPlane() {
     };
   }
 
-  function drawCurves(curves, pending, frame) {
-    fit([...(curves.codec ?? []), ...(frame ? [[frame.bpp, frame.psnr]] : [])]);
+  /** names: the codec in use, the others of ours, and the classical ones. */
+  function drawCurves(curves, names, frame) {
+    const ours = names.filter((name) => !(name in DASHES));
+    fit([...ours.flatMap((name) => curves[name] ?? []), ...(frame ? [[frame.bpp, frame.psnr]] : [])]);
     background.replaceChildren();
     const [x0, x1, y0, y1] = [px(axes.x[0]), px(axes.x[1]), py(axes.y[0]), py(axes.y[1])];
     const stepX = niceStep(axes.x[1], 5);
@@ -148,16 +158,18 @@ function createPlane() {
     const box = { x: x0, y: y1, width: x1 - x0, height: y0 - y1 };
     const clip = h("svg", { ...box, viewBox: Object.values(box).join(" "), "aria-hidden": "true" }); // a nested svg clips what it holds
     background.append(clip);
-    ["codec", "webp", "jpeg"].forEach((name, row) => {
+    const pending = !complete(curves, names);
+    names.forEach((name, row) => {
       const points = curves[name] ?? [];
       const d = points.map(([bpp, psnr], i) => `${i ? "L" : "M"}${px(bpp).toFixed(1)} ${py(psnr).toFixed(1)}`).join("");
-      const look = { stroke: COLOURS[name], "stroke-dasharray": DASHES[name], class: "nct-curve" };
+      const dashes = DASHES[name] ?? (row ? BESIDE : "");
+      const look = { stroke: COLOURS[name], "stroke-dasharray": dashes, class: "nct-curve" };
       if (d) clip.append(h("path", { d, ...look }));
-      const y = y0 - 46 + 16 * row; // the legend, bottom right, where no curve goes
+      const y = y0 + 2 - 16 * (names.length - row); // the legend, bottom right, where no curve goes
       const text = NAMES[name] + (pending && !points.length ? "…" : "");
       background.append(
-        h("path", { d: `M${x1 - 112} ${y - 4}h24`, ...look }),
-        h("text", { x: x1 - 82, y, fill: COLOURS[name] }, text),
+        h("path", { d: `M${x1 - 116} ${y - 4}h32`, ...look }),
+        h("text", { x: x1 - 78, y, fill: COLOURS[name], class: row ? "" : "nct-in-use" }, text),
       );
     });
   }
@@ -166,15 +178,16 @@ function createPlane() {
     marker.replaceChildren();
     const x = clamp(px(frame.bpp), PLANE.left, PLANE.width - PLANE.right);
     const y = clamp(py(frame.psnr), PLANE.top, PLANE.height - PLANE.bottom);
-    marker.append(h("path", { class: "nct-drop", d: `M${x} ${PLANE.height - PLANE.bottom}V${y}H${PLANE.left}` }));
+    const colour = COLOURS[frame.codec];
+    marker.append(h("path", { class: "nct-drop", stroke: colour, d: `M${x} ${PLANE.height - PLANE.bottom}V${y}H${PLANE.left}` }));
     if (rival && rival.bpp <= axes.x[1] && rival.psnr >= axes.y[0] && rival.psnr <= axes.y[1]) {
       const look = { cx: px(rival.bpp), cy: py(rival.psnr), r: 5, stroke: COLOURS[rivalName], class: "nct-rival" };
       marker.append(h("circle", look));
     }
-    marker.append(h("circle", { cx: x, cy: y, r: 6, fill: COLOURS.codec, class: "nct-point" }));
+    marker.append(h("circle", { cx: x, cy: y, r: 6, fill: colour, class: "nct-point" }));
     svg.setAttribute(
       "aria-label",
-      `Rate-distortion plane of this photo. This codec stands at ${frame.bpp.toFixed(2)} bits per pixel and ` +
+      `Rate-distortion plane of this photo. ${title(frame.codec)} stands at ${frame.bpp.toFixed(2)} bits per pixel and ` +
         `${frame.psnr.toFixed(1)} decibels` +
         (rival ? `, ${NAMES[rivalName]} at ${rival.bpp.toFixed(2)} and ${rival.psnr.toFixed(1)}.` : "."),
     );
@@ -361,8 +374,8 @@ function createReadout() {
   const node = h("div", {}, table, loss, bar, key);
 
   function show(frame, msSsim, name, rival) {
-    head.codec.textContent = NAMES.codec;
-    head.codec.style.color = COLOURS.codec;
+    head.codec.textContent = NAMES[frame.codec];
+    head.codec.style.color = COLOURS[frame.codec];
     head.other.style.color = COLOURS[name] ?? "inherit";
     head.other.textContent = rival?.quality === undefined ? NAMES[name] : `${NAMES[name]} q ${rival.quality}`;
     const write = (key, i, text) => (cells[key][i].textContent = text);
@@ -488,6 +501,9 @@ function render({ model, el }) {
   const readout = createReadout();
   const plane = createPlane();
 
+  const codec = h("select");
+  for (const name of model.get("codecs")) codec.append(h("option", { value: name }, NAMES[name]));
+  const codecChoice = live && codec.length > 1 ? [h("label", {}, "Codec ", codec)] : [];
   const compare = h("select");
   for (const [value, text] of [["original", "original"], ["jpeg", "JPEG at the same bytes"], ["webp", "WebP at the same bytes"]]) {
     compare.append(h("option", { value }, text));
@@ -500,7 +516,7 @@ function render({ model, el }) {
   const status = h("p", { class: "nct-note" });
   const spoken = h("div", { class: "nct-hidden", role: "status", "aria-live": "polite" });
   const root = h("section", { class: "nct-explorer", "aria-label": "λ explorer" },
-    h("div", { class: "nct-bar-top" }, ...(live ? choice.parts : []), h("label", {}, "Compare with ", compare)),
+    h("div", { class: "nct-bar-top" }, ...(live ? choice.parts : []), ...codecChoice, h("label", {}, "Compare with ", compare)),
     complaint, controls.node,
     h("div", { class: "nct-body" },
       h("div", { class: "nct-left" }, pictures.node, note),
@@ -537,10 +553,10 @@ function render({ model, el }) {
     readout.show(shown, detailOf(shown).own, name, rival);
     plane.drawPoint(shown, name, name === "original" ? null : rival);
     const quality = name === "original" ? "" : rival ? `, quality ${rival.quality}` : ": being measured…";
-    pictures.name(`${NAMES[name]}${quality}`, `${NAMES.codec}, λ = ${showLam(shown.lam)}`);
+    pictures.name(`${NAMES[name]}${quality}`, `${NAMES[shown.codec]}, λ = ${showLam(shown.lam)}`);
     clearTimeout(announce);
     announce = setTimeout(() => {
-      spoken.textContent = `λ ${showLam(shown.lam)}: ${thousands(shown.bytes)} bytes, ` +
+      spoken.textContent = `${title(shown.codec)}, λ ${showLam(shown.lam)}: ${thousands(shown.bytes)} bytes, ` +
         `${shown.bpp.toFixed(2)} bits per pixel, PSNR ${shown.psnr.toFixed(1)} decibels.`;
     }, 800);
   }
@@ -556,12 +572,14 @@ function render({ model, el }) {
     const [source, type] = name === "original" ? [scene.pixels, scene.type] : [rival?.file, `image/${name}`];
     if (source && source !== painted) await paint(layers.other, source, type);
     painted = source;
+    const switched = shown?.codec !== frame.codec;
     shown = { ...frame, psnr: frame.psnr ?? Infinity };
     clearTimeout(waiting);
     complain(model.get("error"));
-    if (opened) showCurves();
+    if (opened || switched) showCurves();
     else write();
     drawPictures();
+    root.dataset.codec = frame.codec;
     root.dataset.lam = frame.lam; // for tests and the latency benchmark: what the screen shows
     root.dataset.frame = frame.serial;
   });
@@ -582,9 +600,10 @@ function render({ model, el }) {
 
   function showCurves() {
     const curves = model.get("curves");
-    const pending = !["codec", "jpeg", "webp"].every((name) => curves[name]?.length);
-    plane.drawCurves(curves, pending, shown);
-    status.textContent = pending ? "Curves are being measured on this photo…" : "All curves are measured on this photo.";
+    const inUse = shown?.codec ?? model.get("codec");
+    const names = [inUse, ...model.get("codecs").filter((name) => name !== inUse), "webp", "jpeg"];
+    plane.drawCurves(curves, names, shown);
+    status.textContent = !complete(curves, names) ? "Curves are being measured on this photo…" : "All curves are measured on this photo.";
     write();
   }
 
@@ -601,6 +620,11 @@ function render({ model, el }) {
     if (!live) return refresh();
     if (lam === model.get("lam")) return;
     model.set("lam", lam);
+    model.save_changes();
+    expectAnswer();
+  });
+  codec.addEventListener("change", () => {
+    model.set("codec", codec.value);
     model.save_changes();
     expectAnswer();
   });
@@ -630,6 +654,7 @@ function render({ model, el }) {
     "change:frame": refresh,
     "change:detail": write,
     "change:curves": showCurves,
+    "change:codec": () => (codec.value = model.get("codec")),
     "change:other": () => {
       compare.value = model.get("other");
       if (!live) refresh();
@@ -646,7 +671,8 @@ function render({ model, el }) {
   observer.observe(root);
 
   controls.slider.value = controls.at(model.get("lam"));
-  controls.show(model.get("lam"));
+  controls.show(live ? model.get("lam") : controls.lamAt(Number(controls.slider.value)));
+  codec.value = model.get("codec");
   compare.value = model.get("other");
   complain(model.get("error"));
   showCurves();

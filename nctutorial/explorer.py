@@ -1,6 +1,6 @@
 """The λ explorer: one photo, one slider, and everything that moves with it.
 
-- `LambdaExplorer("red_panda")`, in a notebook: every slider position is coded, to real bytes;
+- `LambdaExplorer("red_panda")`, in a notebook: every slider position is coded, to real bytes, by either codec;
 - `precompute("red_panda")`: the same widget with 33 positions in the page, which needs no kernel;
 - `write_html("explorer.html", "red_panda")`: the same as one file, without kernel, network or Python.
 """
@@ -8,7 +8,6 @@
 import asyncio
 import base64
 import io
-import json
 import os
 import sys
 import threading
@@ -19,12 +18,11 @@ from typing import Any
 import anywidget
 import numpy as np
 import traitlets as t
-from PIL import Image
 from scipy.ndimage import uniform_filter
 
-from . import classical, data, metrics, plotting
-from .models import load_codec
-from .study import GRID, RIVALS, Study, fit
+from . import classical, data, metrics, page, plotting
+from .models import NAMES, load_codec
+from .study import GRID, RIVALS, Study, as_file, fit
 from .transforms import LAM_MAX, LAM_MIN
 from .widgets import Lam
 
@@ -49,15 +47,18 @@ class LambdaExplorer(anywidget.AnyWidget):
     """A widget that codes a photo at every position of its slider and shows what it costs and how it looks.
 
     photo: the name of a bundled photo, or a uint8 (H, W, 3) array, which is scaled down to 1 megapixel.
-    lam: λ where the slider starts, within [LAM_MIN, LAM_MAX]. codec: by default load_codec("factorized").
-    live: False is for `precompute`. The traits `photo`, `lam` and `other` ("original", "jpeg" or "webp", the
-    picture to compare with) can be set at any time. Raises TraitError.
+    lam: λ where the slider starts, within [LAM_MIN, LAM_MAX]. codec: the name of a bundled codec, between which the
+    page can switch, or a codec of your own, which stands alone. live: False is for `precompute`. The traits `photo`,
+    `lam`, `codec` (a name) and `other` ("original", "jpeg" or "webp", the picture to compare with) can be set at any
+    time. Raises TraitError.
     """
 
     _esm = (HERE / "explorer.js").read_text("utf-8")
     _css = (HERE / "explorer.css").read_text("utf-8")
     lam = Lam(LAM_MIN).tag(sync=True)
     photo = t.Unicode().tag(sync=True)
+    codec = t.Unicode().tag(sync=True)  # the one in use; "codec" stands for one of the reader's own
+    codecs = t.List(list(NAMES)).tag(sync=True)
     other = t.Enum(("original", *RIVALS), "original").tag(sync=True)
     live = t.Bool(True).tag(sync=True)
     lam_range = t.List([LAM_MIN, LAM_MAX]).tag(sync=True)
@@ -69,19 +70,25 @@ class LambdaExplorer(anywidget.AnyWidget):
     stills: t.List = t.List().tag(sync=True)  # precomputed frames
     error = t.Unicode().tag(sync=True)
 
-    def __init__(self, photo: str | np.ndarray = "red_panda", lam: float = 0.01, codec: Any = None, live: bool = True):
-        self._codec = codec or load_codec("factorized")
+    def __init__(
+        self, photo: str | np.ndarray = "red_panda", lam: float = 0.01, codec: Any = "factorized", live: bool = True
+    ):
+        name, codecs = (codec, list(NAMES)) if isinstance(codec, str) else ("codec", ["codec"])
+        self._load = load_codec if isinstance(codec, str) else lambda name: codec
         self._own = ("", None, "") if isinstance(photo, str) else ("your photo", data.check_image(photo), "")
-        self._study: Any = None
+        self._studies: dict[str, Study] = {}  # of this photo, by codec
+        self._study: Any = None  # the one of the codec in use
         self._coded: Any = None
         self._task: asyncio.Task | None = None
         self._serial = 0
         photos = {"held out from training": data.photo_names(), "seen in training": data.photo_names("train")}
-        super().__init__(photo=photo if isinstance(photo, str) else "own", lam=lam, live=live, photos=photos)
+        photo = photo if isinstance(photo, str) else "own"
+        super().__init__(photo=photo, lam=lam, codecs=codecs, codec=name, live=live, photos=photos)
         self._open()
         if live:
             self.observe(self._move, "lam")
             self.observe(self._open, "photo")
+            self.observe(self._switch, "codec")
             self.observe(self._show, "other")
             self.on_msg(self._receive)
 
@@ -93,13 +100,20 @@ class LambdaExplorer(anywidget.AnyWidget):
             raise t.TraitError(f"there is no bundled photo {name!r}; there are: {', '.join(names)}")
         return name
 
+    @t.validate("codec")
+    def _check_codec(self, proposal):
+        if proposal["value"] not in self.codecs:
+            raise t.TraitError(f"there is no codec {proposal['value']!r}; there are: {', '.join(self.codecs)}")
+        return proposal["value"]
+
     # ---- what a move does at once
 
     def _open(self, _=None):
-        """Show `photo`: the one place where the analysis transform runs."""
+        """Show `photo`."""
         own, image, losses = self._own if self.photo == "own" else (self._own[0], data.photo(self.photo), "")
         image, note = fit(image)
-        self._study = Study(image, self._codec)
+        self._study, self._studies = None, {}
+        self._study = self._with(self._studies, self.codec, image)
         self._code()
         y, x = np.unravel_index(uniform_filter(self._coded.bits, 9).argmax(), self._coded.bits.shape)
         scene = {"own": own, "note": f"{note} {losses}".strip(), "height": image.shape[0], "width": image.shape[1]}
@@ -109,6 +123,20 @@ class LambdaExplorer(anywidget.AnyWidget):
             self.scene = scene | {"type": "raw", "pixels": image.tobytes()}
             if self.live:
                 self._show()
+
+    def _with(self, studies, name, image):
+        """The study of a photo with a codec: the one place where the analysis transform runs."""
+        if name not in studies:
+            study = Study(image, self._load(name), next(iter(studies.values()), None))
+            studies.setdefault(name, study)  # the background may have been faster
+        return studies[name]
+
+    def _switch(self, _=None):
+        """Code with the codec that is in use now."""
+        if self._study is None:
+            return self._open()
+        self._study = self._with(self._studies, self.codec, self._study.image)
+        self._move()
 
     def _code(self):
         self._serial += 1
@@ -131,7 +159,7 @@ class LambdaExplorer(anywidget.AnyWidget):
         names = [self.other] if self.other in RIVALS else []
         figures = self._study.figures(self._coded, names)
         pixels = {"type": "raw", "pixels": self._coded.image.tobytes()}
-        self.frame = {"serial": self._serial} | pixels | figures
+        self.frame = {"serial": self._serial, "codec": self.codec} | pixels | figures
 
     # ---- what may wait
 
@@ -159,6 +187,7 @@ class LambdaExplorer(anywidget.AnyWidget):
             for setting in settings:
                 await self._measure(name, setting)
             self._send_curves()
+        await self._measure_beside(self._studies)
         if self.other in RIVALS:
             for quality in classical.QUALITIES[self.other]:  # so that the next move finds its file at once
                 await self._measure(self.other, quality)
@@ -172,8 +201,18 @@ class LambdaExplorer(anywidget.AnyWidget):
         else:
             await _behind(self._study.measure, name, setting)
 
+    async def _measure_beside(self, studies):
+        """The curves of the codecs that are not in use: in the background, since no move waits for them."""
+        for name in self.codecs:
+            study = await _behind(self._with, studies, name, self._study.image)
+            for lam in GRID["codec"]:
+                if lam not in study.points["codec"]:
+                    await _behind(study.measure, "codec", lam)
+            self._send_curves()
+
     def _send_curves(self):
-        self.curves = {name: self._study.curve(name) for name in GRID}
+        own = {name: study.curve("codec") for name, study in self._studies.copy().items()}
+        self.curves = own | {name: self._study.curve(name) for name in RIVALS}
 
     # ---- messages from the page
 
@@ -190,6 +229,7 @@ class LambdaExplorer(anywidget.AnyWidget):
         if self._task:
             self._task.cancel()
         self._study = self._coded = self._task = None
+        self._studies = {}
         self.scene, self.frame = {}, {}
 
     def _upload(self, piece, name, part, parts, kind):
@@ -230,7 +270,7 @@ class LambdaExplorer(anywidget.AnyWidget):
             coded = study.code(lam)
             point = metrics.bpp(len(coded.data), study.image), metrics.psnr(study.image, coded.image)
             results.append((f"λ = {lam:g}", coded.image, point))
-        curves = {name: study.curve(name) for name in GRID}
+        curves = {self.codec: study.curve("codec")} | {name: study.curve(name) for name in RIVALS}
         figure = plotting.explorer_picture(study.image, results, curves, self.scene["focus"])
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
@@ -241,7 +281,7 @@ class LambdaExplorer(anywidget.AnyWidget):
 
 
 def precompute(
-    photo: str | np.ndarray = "red_panda", n: int = 33, lam: float = 0.01, codec: Any = None
+    photo: str | np.ndarray = "red_panda", n: int = 33, lam: float = 0.01, codec: Any = "factorized"
 ) -> LambdaExplorer:
     """A LambdaExplorer that needs no kernel: n frames, log-spaced in λ, travel with the page.
 
@@ -249,74 +289,32 @@ def precompute(
     exact reconstructions. Raises TraitError.
     """
     explorer = LambdaExplorer(photo, lam, codec, live=False)
-    study, stills = explorer._study, []
+    study = explorer._study
     study.measure_grid()
-    for serial, step in enumerate(np.geomspace(LAM_MIN, LAM_MAX, n)):
-        coded = study.code(step)
-        for name in RIVALS:
-            while (quality := study.between(name, len(coded.data))) is not None:
-                study.measure(name, quality)
-        still = study.figures(coded, RIVALS)
-        rivals = {name: study.similarity(rival["file"], name) for name, rival in still["rivals"].items()}
-        still["detail"] = {"own": study.similarity(coded.image)} | rivals
-        stills.append(
-            still
-            | {
-                "serial": serial,
-                "type": "image/avif",
-                "pixels": _file(coded.image, "AVIF", quality=80, subsampling="4:4:4"),
-            }
-        )
+    for name in explorer.codecs:
+        beside = explorer._with(explorer._studies, name, study.image)
+        for setting in GRID["codec"]:
+            beside.measure("codec", setting)
     note = (
         f"{explorer.scene['note']} This page holds {n} positions of λ; their pictures are stored as AVIF, "
         "quality 80, to keep it small. All figures are of the exact pictures."
     )
-    pixels = {"type": "image/webp", "pixels": _file(study.image, "WEBP", lossless=True, method=6)}
+    pixels = {"type": "image/webp", "pixels": as_file(study.image, "WEBP", lossless=True, method=6)}
     explorer.scene = explorer.scene | pixels | {"note": note}
-    explorer.stills = stills
+    frames = ({"serial": serial, "codec": explorer.codec} for serial in range(n))
+    explorer.stills = [
+        frame | study.still(step) for frame, step in zip(frames, np.geomspace(LAM_MIN, LAM_MAX, n), strict=True)
+    ]
     explorer._send_curves()
     return explorer
 
 
-def _file(image, kind, **options):
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-PAGE = """<!doctype html>
-<html lang="en-GB">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>λ explorer</title>
-<style>
-body {{ max-width: 1280px; margin: 16px auto; padding: 0 12px; font: 15px/1.5 system-ui, sans-serif; color: #1f2328; }}
-{css}
-</style>
-<h1>The λ explorer</h1>
-<p>One photo, coded by a learned codec that minimises rate + λ × distortion, for {n} values of λ. Move the slider:
-the picture, its bytes and its place on the rate-distortion plane move with it.</p>
-<div id="explorer"></div>
-<script type="application/json" id="state">{state}</script>
-<script type="module">
-{esm}
-standAlone(document.getElementById("state").textContent, document.getElementById("explorer"));
-</script>
-</html>
-"""
-
-
 def write_html(
-    path: Path | str, photo: str | np.ndarray = "red_panda", n: int = 33, lam: float = 0.01, codec: Any = None
+    path: Path | str, photo: str | np.ndarray = "red_panda", n: int = 33, lam: float = 0.01, codec: Any = "factorized"
 ) -> None:
     """Write the precomputed explorer as one page that needs nothing else. Raises TraitError, OSError."""
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(f"there is no folder {Path(path).parent}")
     explorer = precompute(photo, n, lam, codec)
     state = {name: getattr(explorer, name) for name in LambdaExplorer.class_own_traits() if name[0] != "_"}
-    text = json.dumps(state, default=lambda file: {"base64": base64.b64encode(file).decode()})
-    text = text.replace("</", "<\\/")  # nothing in it may end the script element
-    page = PAGE.format(n=n, css=explorer._css, esm=explorer._esm, state=text)
-    data.write_atomic(path, page.encode())
+    data.write_atomic(path, page.html(state, explorer._esm, explorer._css).encode())

@@ -101,9 +101,10 @@ class FactorizedCodec(Codec):
 
     def _tables(self, index: int) -> bitstream.Tables:
         # what codes a photo often asks for its bits, too
-        if self._last_tables is None or self._last_tables[0] != index:
-            self._last_tables = index, self.integer_prior.tables(*self._integers(index))
-        return self._last_tables[1]
+        last = self._last_tables  # read once: the explorer measures a curve in another thread
+        if last is None or last[0] != index:
+            last = self._last_tables = index, self.integer_prior.tables(*self._integers(index))
+        return last[1]
 
     def quantize(self, latent: Latent, lam: float) -> Symbols:
         """Symbols sign(v) floor(|v| + 1/2 - deadzone), v = y / step, at the grid's λ nearest to `lam`.

@@ -15,9 +15,12 @@ from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#007A5A", "#D55E00"
 PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#000000"
+PLUM = "#8F3B76"  # PURPLE, darkened for text
 
 LOOKS = {  # codec -> (label, colour, line, marker)
     "codec": ("this codec", BLUE, "-", "o"),
+    "factorized": ("factorised", BLUE, "-", "p"),
+    "hyperprior": ("hyperprior", PLUM, "-", "P"),
     "jpeg": ("JPEG", VERMILLION, "--", "s"),
     "webp": ("WebP", GREEN, ":", "^"),
     "jpeg2000": ("JPEG 2000", PURPLE, "-.", "D"),
@@ -71,7 +74,7 @@ def explorer_picture(image: np.ndarray, results: list, curves: dict, focus: Sequ
     """The λ explorer without its slider: one region of the original and of three results, and the R-D plane.
 
     image: uint8 (H, W, 3). results: [(name, reconstruction, (bpp, PSNR in dB)), ...], three of them.
-    curves: as for `rd_plane`, with "codec" among them. focus: (x, y), the centre of the region in pixels.
+    curves: as for `rd_plane`, the codec's first. focus: (x, y), the centre of the region in pixels.
     Returns a Figure.
     """
     height, width = image.shape[:2]
@@ -88,10 +91,11 @@ def explorer_picture(image: np.ndarray, results: list, curves: dict, focus: Sequ
             axes.set_title(title)
             axes.set_axis_off()
         ax = rd_plane(curves, plane.subplots())
+        codec, colour = next(iter(curves)), ax.lines[0].get_color()
         for name, _, point in results:
-            ax.plot(*point, "o", color=BLUE, markersize=9)
-            ax.annotate(name, point, (7, -13), textcoords="offset points", color=BLUE)
-        rates, psnrs = np.array(curves["codec"] or [(1, 30)]).T
+            ax.plot(*point, "o", color=colour, markersize=9)
+            ax.annotate(name, point, (7, -13), textcoords="offset points", color=colour)
+        rates, psnrs = np.array(curves[codec] or [(1, 30)]).T
         ax.set_xlim(0, 1.25 * rates.max())
         ax.set_ylim(5 * np.floor((psnrs.min() - 1) / 5), 5 * np.ceil((psnrs.max() + 0.5) / 5))
         ax.set_title("measured on this photo")

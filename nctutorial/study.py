@@ -1,5 +1,6 @@
 """One photo under study: its rate-distortion curves, and what another codec makes of it at the same bytes."""
 
+import io
 import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,16 +25,18 @@ MAX_PIXELS, MAX_SIDE = 1_048_576, 8192  # a larger photo is scaled down
 class Study:
     """The latent of one photo, computed once, and every R-D point measured on it so far, each at most once.
 
-    image: uint8 (H, W, 3). codec: has analyze(image) and code(latent, lam).
+    image: uint8 (H, W, 3). codec: has analyze(image) and code(latent, lam). beside: the study of the same photo with
+    another codec, with which this one shares what it measures of the rivals.
     """
 
-    def __init__(self, image: np.ndarray, codec: Any):
+    def __init__(self, image: np.ndarray, codec: Any, beside: "Study | None" = None):
         self.image, self.codec = image, codec
         self.latent = codec.analyze(image)
-        self.points: dict[str, dict[float, tuple[int, float]]] = {
-            name: {} for name in GRID
-        }  # name -> setting (λ or quality) -> (bytes, PSNR in dB)
-        self.files: dict[str, dict[float, bytes]] = {name: {} for name in RIVALS}  # name -> quality -> the file
+        rivals = {name: beside.points[name] if beside else {} for name in RIVALS}
+        # name -> setting (λ or quality) -> (bytes, PSNR in dB)
+        self.points: dict[str, dict[float, tuple[int, float]]] = {"codec": {}} | rivals
+        # name -> quality -> the file
+        self.files: dict[str, dict[float, bytes]] = beside.files if beside else {name: {} for name in RIVALS}
 
     def code(self, lam: float) -> Coded:
         return self.codec.code(self.latent, lam)
@@ -73,6 +76,21 @@ class Study:
             "rivals": {name: self.rival(name, len(coded.data)) for name in rivals},
         }
 
+    def still(self, lam: float) -> dict[str, Any]:
+        """One frame of a page without a kernel: all figures, and the picture as AVIF, nearly as it is."""
+        coded = self.code(lam)
+        for name in RIVALS:
+            while (quality := self.between(name, len(coded.data))) is not None:
+                self.measure(name, quality)
+        frame = self.figures(coded, RIVALS)
+        detail = {name: self.similarity(rival["file"], name) for name, rival in frame["rivals"].items()}
+        pixels = as_file(coded.image, "AVIF", quality=80, subsampling="4:4:4")
+        return frame | {
+            "detail": {"own": self.similarity(coded.image)} | detail,
+            "type": "image/avif",
+            "pixels": pixels,
+        }
+
     def similarity(self, picture: Any, name: str | None = None) -> float:
         """MS-SSIM of `picture`, an image or a file made by the codec `name`. Takes 0.1 s and more."""
         return metrics.ms_ssim(self.image, classical.decode(name, picture) if name else picture)
@@ -109,6 +127,13 @@ class Study:
     def _sizes(self, name: str) -> dict[Any, int]:
         points = list(self.points[name].items())  # a copy: a thread may be adding to it
         return {quality: n for quality, (n, _) in points}
+
+
+def as_file(image: np.ndarray, kind: str, **options: Any) -> bytes:
+    """A picture, uint8 (H, W, 3), as a file of a kind that Pillow knows."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def fit(image: np.ndarray) -> tuple[np.ndarray, str]:

@@ -1,4 +1,7 @@
-"""A fast codec with the interface of nctutorial.codecs: a 16x16 DCT, uniform quantisation, zlib."""
+"""A fast codec with the interface of nctutorial.codecs: a 16x16 DCT, uniform quantisation, zlib.
+
+step: of the quantiser, at λ = 1.
+"""
 
 import zlib
 from types import SimpleNamespace
@@ -8,7 +11,8 @@ from scipy.fft import dctn, idctn
 
 
 class DctCodec:
-    def __init__(self):
+    def __init__(self, step=6):
+        self.step = step
         self.analyzed = 0
         self.coded = []
 
@@ -22,7 +26,7 @@ class DctCodec:
 
     def code(self, latent, lam):
         self.coded.append(lam)
-        step = 6 / np.sqrt(lam)
+        step = self.step / np.sqrt(lam)
         q = np.round(latent.y / step).clip(-127, 127).astype(np.int8)
         bits = 3.0 * np.log2(1 + np.abs(q.astype(np.int32))).sum(axis=(2, 3, 4)) + 4
         h, w = bits.shape

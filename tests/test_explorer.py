@@ -14,7 +14,7 @@ from explorer_standin import DctCodec
 from PIL import Image
 from traitlets import TraitError
 
-from nctutorial import classical, data, explorer, metrics
+from nctutorial import classical, data, explorer, metrics, plotting
 from nctutorial.explorer import LambdaExplorer, precompute, write_html
 from nctutorial.transforms import LAM_MAX, LAM_MIN
 
@@ -161,6 +161,131 @@ def test_curves_are_those_of_this_photo(widget, photo):
         coded = codec.code(latent, lam)
         expected.append([8 * len(coded.data) / (96 * 144), metrics.psnr(photo, coded.image)])
     assert np.allclose(widget.curves["codec"], expected)
+
+
+# ---- two codecs
+
+
+@pytest.fixture
+def bundled(monkeypatch):
+    """Two fast codecs in the place of the bundled ones: one takes coarser steps at the same λ."""
+    codecs = {"factorized": DctCodec(), "hyperprior": DctCodec(step=9)}
+    monkeypatch.setattr(explorer, "load_codec", codecs.__getitem__)
+    return codecs
+
+
+@pytest.fixture
+def both(bundled, photo):
+    made = LambdaExplorer(photo)
+    yield made
+    made.close()
+
+
+def grid_curve(codec, photo):
+    coded = [codec.code(codec.analyze(photo), lam) for lam in np.geomspace(LAM_MIN, LAM_MAX, 13)]
+    return [[8 * len(c.data) / photo[..., 0].size, metrics.psnr(photo, c.image)] for c in coded]
+
+
+def test_switching_the_codec_codes_the_same_photo_at_the_same_lam(both, bundled, photo):
+    both.set_state({"lam": 0.02, "other": "jpeg"})
+    first = both.frame
+    for name in ("hyperprior", "factorized"):
+        both.set_state({"codec": name})
+        coded = bundled[name].code(bundled[name].analyze(photo), 0.02)
+        frame = both.frame
+        assert frame["codec"] == name and frame["lam"] == both.lam == 0.02
+        assert frame["bytes"] == len(coded.data) and np.array_equal(pixels(frame, photo), coded.image)
+        assert frame["rivals"]["jpeg"]["file"] == classical.at_bytes("jpeg", photo, len(coded.data))
+        assert both.detail["serial"] == frame["serial"]
+        assert both.detail["own"] == metrics.ms_ssim(photo, coded.image)
+    assert frame["bytes"] == first["bytes"] and frame["pixels"] == first["pixels"]
+
+
+def test_each_codec_analyses_a_photo_once_and_the_rivals_are_measured_once(both, bundled, monkeypatch):
+    monkeypatch.setattr(classical, "encode", None)  # all of the curves are known
+    for name in ("hyperprior", "factorized", "hyperprior"):
+        both.codec = name
+    assert [codec.analyzed for codec in bundled.values()] == [1, 1]
+    for codec in bundled.values():
+        on_the_grid = [lam for lam in codec.coded if lam in explorer.GRID["codec"]]
+        assert len(on_the_grid) == len(set(on_the_grid)) == 13
+
+
+@pytest.mark.parametrize("name", ["factorized", "hyperprior"])
+def test_the_curves_of_both_codecs_lie_in_one_plane(bundled, photo, name):
+    widget = LambdaExplorer(photo, codec=name)
+    assert widget.codec == name == widget.frame["codec"]
+    for each, codec in bundled.items():
+        np.testing.assert_allclose(widget.curves[each], grid_curve(codec, photo))
+    assert widget.curves["jpeg"] and widget.curves["webp"]
+    widget.close()
+
+
+def test_a_codec_of_the_readers_own_stands_alone(widget, bundled):
+    assert widget.codecs == ["codec"] and set(widget.curves) == {"codec", "jpeg", "webp"}
+    assert [codec.analyzed for codec in bundled.values()] == [0, 0]
+    with pytest.raises(TraitError, match="no codec 'hyperprior'; there are: codec"):
+        widget.codec = "hyperprior"
+
+
+def test_an_unknown_codec_is_refused(both):
+    for act in (lambda: setattr(both, "codec", "vvc"), lambda: LambdaExplorer(codec="vvc")):
+        with pytest.raises(TraitError, match="no codec 'vvc'; there are: factorized, hyperprior"):
+            act()
+    assert both.codec == "factorized"
+
+
+def test_the_other_curve_waits_for_a_rest_and_keeps_what_a_move_interrupts(monkeypatch, bundled, photo):
+    slow = CountingLoop(monkeypatch, rest=0.1)
+
+    async def drag():
+        widget = LambdaExplorer(photo)
+        for lam in np.geomspace(0.002, 0.05, 12):
+            widget.set_state({"lam": lam})
+            await asyncio.sleep(0.005)
+        assert bundled["hyperprior"].analyzed == 0 and slow.similarities == []
+        while len(bundled["hyperprior"].coded) < 3:
+            await asyncio.sleep(0.001)
+        widget.set_state({"lam": 0.011})
+        await asyncio.wait_for(widget._task, 60)
+        coded = bundled["hyperprior"].coded
+        assert coded == explorer.GRID["codec"], "each point once, in spite of the move"
+        assert len(widget.curves["hyperprior"]) == 13
+        widget.close()
+
+    asyncio.run(drag())
+
+
+def test_a_codec_can_be_chosen_for_a_widget_asleep(both):
+    both._handle_custom_msg({"kind": "sleep"}, [])
+    assert not both._studies
+    both.set_state({"codec": "hyperprior"})
+    assert both.frame["codec"] == "hyperprior" and both.scene["pixels"]
+
+
+def test_the_page_without_kernel_holds_one_codec_and_the_curves_of_both(bundled, photo, tmp_path):
+    widget = precompute(photo, n=3, codec="hyperprior")
+    assert [frame["codec"] for frame in widget.stills] == 3 * ["hyperprior"]
+    assert widget.stills[1]["bytes"] == len(
+        bundled["hyperprior"].code(widget._study.latent, widget.stills[1]["lam"]).data
+    )
+    for name, codec in bundled.items():
+        np.testing.assert_allclose(widget.curves[name], grid_curve(codec, photo))
+    write_html(tmp_path / "both.html", photo, n=3, codec="hyperprior")
+    state = re.search(r'id="state">(.*?)</script>', (tmp_path / "both.html").read_text("utf-8"), re.S)[1]
+    assert json.loads(state)["curves"].keys() == {"factorized", "hyperprior", "jpeg", "webp"}
+
+
+def test_the_static_picture_names_the_codec(both, monkeypatch):
+    drawn = []
+    real = plotting.explorer_picture
+    monkeypatch.setattr(plotting, "explorer_picture", lambda *a: drawn.append(real(*a)) or drawn[-1])
+    both.codec = "hyperprior"
+    both.picture()
+    plane = drawn[0].axes[-1]
+    assert [text.get_text() for text in plane.get_legend().get_texts()] == ["hyperprior", "JPEG", "WebP"]
+    points = [line for line in plane.lines if len(line.get_xdata()) == 1]
+    assert len(points) == 3 and {point.get_color() for point in points} == {plotting.PLUM}
 
 
 # ---- the newest position wins

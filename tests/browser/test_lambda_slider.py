@@ -92,6 +92,39 @@ def test_running_a_cell_again_does_not_leak(two, page):
     first.wait_for_change(lambda: first.slider.press("PageDown"))
 
 
+def curve_names(explorer):
+    """What the legend of the R-D plane names, in its order."""
+    return explorer.root.locator(".nct-plane text[fill]").all_text_contents()
+
+
+def drawn_curves(explorer):
+    return explorer.root.locator(".nct-plane svg .nct-curve").count()
+
+
+def test_the_codec_can_be_switched(two):
+    first, second = two
+    choice = first.root.get_by_role("combobox", name="Codec")
+    assert choice.locator("option").all_text_contents() == ["factorised", "hyperprior"]
+    lam, size, picture = first.lam, first.value("bytes"), first.pixels()
+    untouched = second.value("bytes"), second.pixels()
+    # both curves, on the photo that is open, without being asked for
+    first.wait_until("(root) => root.querySelectorAll('.nct-plane svg .nct-curve').length === 4")
+    assert curve_names(first) == ["factorised", "hyperprior", "WebP", "JPEG"]
+    # by keyboard, as everything
+    choice.focus()
+    first.wait_for_change(lambda: choice.press("ArrowDown"))
+    assert first.root.get_attribute("data-codec") == "hyperprior" and first.lam == lam
+    assert first.value("bytes") != size and first.pixels() != picture
+    assert first.root.locator(".nct-table th[scope=col]").first.text_content() == "hyperprior"
+    assert first.root.locator(".nct-tag").last.text_content().startswith("hyperprior, λ = ")
+    assert curve_names(first) == ["hyperprior", "factorised", "WebP", "JPEG"] and drawn_curves(first) == 4
+    assert first.root.locator(".nct-plane").get_attribute("aria-label").count("The hyperprior codec stands at") == 1
+    first.wait_for_rest()
+    first.wait_for_change(lambda: choice.select_option("factorized"))
+    assert (first.value("bytes"), first.pixels()) == (size, picture)
+    assert (second.value("bytes"), second.pixels()) == untouched
+
+
 CLOSE_IN_BYTES = r"""(root) => {
     const row = [...root.querySelectorAll("tr")].find((row) => row.textContent.includes("file (bytes)"));
     const [ours, theirs] = [...row.querySelectorAll("td")].map((cell) => Number(cell.textContent.replace(/\D/g, "")));
