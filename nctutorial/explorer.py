@@ -7,6 +7,8 @@
 
 import asyncio
 import base64
+import contextlib
+import functools
 import io
 import os
 import sys
@@ -41,6 +43,21 @@ BACKGROUND = ThreadPoolExecutor(1, "explorer", initializer=_step_aside)
 
 def _behind(work, *args):
     return asyncio.get_running_loop().run_in_executor(BACKGROUND, work, *args)
+
+
+def _mended(work):
+    """An interrupt is meant for a cell. Where it hits the widget, the widget is made anew once the kernel is idle."""
+
+    @functools.wraps(work)
+    def whole(self, *args):
+        try:
+            work(self, *args)
+        except KeyboardInterrupt:
+            with contextlib.suppress(RuntimeError):  # no event loop, as in a plain script
+                asyncio.get_running_loop().call_soon(self._open)
+            raise
+
+    return whole
 
 
 class LambdaExplorer(anywidget.AnyWidget):
@@ -87,7 +104,7 @@ class LambdaExplorer(anywidget.AnyWidget):
         self._open()
         if live:
             self.observe(self._move, "lam")
-            self.observe(self._open, "photo")
+            self.observe(self._turn, "photo")
             self.observe(self._switch, "codec")
             self.observe(self._show, "other")
             self.on_msg(self._receive)
@@ -124,6 +141,11 @@ class LambdaExplorer(anywidget.AnyWidget):
             if self.live:
                 self._show()
 
+    @_mended
+    def _turn(self, _):
+        """Show another photo."""
+        self._open()
+
     def _with(self, studies, name, image):
         """The study of a photo with a codec: the one place where the analysis transform runs."""
         if name not in studies:
@@ -131,6 +153,7 @@ class LambdaExplorer(anywidget.AnyWidget):
             studies.setdefault(name, study)  # the background may have been faster
         return studies[name]
 
+    @_mended
     def _switch(self, _=None):
         """Code with the codec that is in use now."""
         if self._study is None:
@@ -142,6 +165,7 @@ class LambdaExplorer(anywidget.AnyWidget):
         self._serial += 1
         self._coded = self._study.code(self.lam)
 
+    @_mended
     def _move(self, _=None):
         """Code at the new λ and show it. ipywidgets keeps only the newest position that waits for us."""
         if self._study is None:  # asleep
@@ -216,6 +240,7 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     # ---- messages from the page
 
+    @_mended
     def _receive(self, _, content, buffers):
         if content["kind"] == "wake" and self._study is None:
             self._open()

@@ -448,6 +448,35 @@ def test_any_change_wakes_it(quick):
     assert quick.frame["lam"] == 0.02
 
 
+@pytest.mark.parametrize(
+    "state", [{"lam": 0.03}, {"codec": "hyperprior"}, {"photo": "stream"}, {"lam": 0.002, "codec": "hyperprior"}]
+)
+def test_an_interrupt_in_the_middle_of_a_change_is_made_good(monkeypatch, bundled, photo, state):
+    monkeypatch.setattr(LambdaExplorer, "_when_resting", lambda self: None)
+
+    async def interrupted():
+        widget, real, hits = LambdaExplorer(photo), explorer.Study.code, []
+
+        def code(study, lam):
+            if not hits:
+                hits.append(lam)
+                raise KeyboardInterrupt
+            return real(study, lam)
+
+        monkeypatch.setattr(explorer.Study, "code", code)
+        with pytest.raises(KeyboardInterrupt):
+            widget.set_state(state)
+        await asyncio.sleep(0.01)
+        image = data.photo("stream") if "photo" in state else photo
+        coded = bundled[widget.codec].code(bundled[widget.codec].analyze(image), widget.lam)
+        assert hits and widget.frame["codec"] == state.get("codec", "factorized")
+        assert widget.frame["lam"] == state.get("lam", 0.01)
+        assert widget.frame["pixels"] == coded.image.tobytes() and widget.scene["pixels"] == image.tobytes()
+        widget.close()
+
+    asyncio.run(interrupted())
+
+
 def test_repr_and_static_picture(widget):
     assert repr(widget) == "LambdaExplorer(photo='own', lam=0.01)"
     bundle, metadata = widget._repr_mimebundle_()
