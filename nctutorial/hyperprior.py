@@ -120,7 +120,10 @@ class HyperpriorCodec(Codec):
             t = noisy(shrunk)
             low, high = (end + torch.sign(end) * dead for end in (t - 0.5, t + 0.5))
             bits = bits - (torch.log2(logistic_mass(low, high, scale)) * where[mask]).sum((1, 2, 3))
-            new = known[:, first:last] + (ste_round(shrunk) + mean) / ratio[:, first:last] * where[mask]
+            new = (ste_round(shrunk) + mean) / ratio[:, first:last] * where[mask]
+            if deadzone:  # its gradient would draw the mean to those values only that are in the deadzone already
+                new = new.detach()
+            new = known[:, first:last] + new
             known = torch.cat([known[:, :first], new, known[:, last:]], 1)
         return known * ratio * self.at_lam(self.log_inverse_gain, lam), bits
 
