@@ -115,7 +115,7 @@ def main():
         settings.mkdir()
         notebook(
             root / "explorer.ipynb",
-            *(cell.format(photo=args.photo, codec=args.codec, other=args.other) if "{photo" in cell else cell for cell in CELLS),
+            *(cell.format(**vars(args)) if "{photo" in cell else cell for cell in CELLS),
         )
         with jupyterlab(root, settings) as url:
             page = browser.new_page(viewport={"width": 1400, "height": 1000})
@@ -128,7 +128,8 @@ def main():
             times = single_moves(page, args.moves)
             drags = [drag(page) for _ in range(5)]
     median, p95 = np.percentile(times, [50, 95])
-    print(f"photo {args.photo}, codec {args.codec}, compared with {args.other}, {args.moves} moves, 5 drags of 2 s at 60 Hz\n")
+    print(f"photo {args.photo}, codec {args.codec}, compared with {args.other}, {args.moves} moves, 5 drags of 2 s")
+    print("at 60 Hz\n")
     print("| step                                      |    ms |")
     print("|-------------------------------------------|-------|")
     for label, ms in [
