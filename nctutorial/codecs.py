@@ -64,6 +64,7 @@ class Codec(Transforms, ABC):
     """
 
     SIZED_BY_TRAINING: tuple[str, ...] = ()  # buffers
+    _last_tables: tuple[int, bitstream.Tables] | None = None  # position on the grid, tables
 
     def forward(self, x: Tensor, lam: Tensor, deadzone: bool = False) -> tuple[Tensor, Tensor]:
         """The codec in training: rounded latents for the decoder, noisy ones for the rate.
@@ -114,6 +115,17 @@ class Codec(Transforms, ABC):
     @abstractmethod
     def bits(self, symbols: Symbols) -> np.ndarray:
         """Estimated bits at each latent location: the cross-entropy under the tables. float64 (h, w)."""
+
+    @abstractmethod
+    def _make_tables(self, index: int) -> bitstream.Tables:
+        """The tables of the factorised prior, of y or of z, at a grid position."""
+
+    def _tables(self, index: int) -> bitstream.Tables:
+        """The same, kept for the next call: what codes a photo often asks for its bits, too."""
+        last = self._last_tables  # read once: the explorer measures a curve in another thread
+        if last is None or last[0] != index:
+            last = self._last_tables = index, self._make_tables(index)
+        return last[1]
 
     # ---- from image to bytes and back
 

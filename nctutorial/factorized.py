@@ -18,7 +18,6 @@ class FactorizedCodec(Codec):
     """A factorised-prior codec after Ballé et al. 2017 (arXiv:1611.01704) and 2018 (arXiv:1802.01436)."""
 
     SIZED_BY_TRAINING = ("cdf",)
-    _last_tables: tuple[int, bitstream.Tables] | None = None  # position on the grid, tables
     deadzone: Tensor
     cdf: Tensor
     cdf_first: Tensor
@@ -53,14 +52,11 @@ class FactorizedCodec(Codec):
         t: (B, M, h, w); gain, deadzone: (B, M, 1, 1). Returns (B,). What shrinks to (t - 1/2, t + 1/2) is an
         interval of y; its mass under the prior is the probability of t.
         """
-        batch, channels = t.shape[:2]
 
         def y_at(t: Tensor) -> Tensor:
-            y = (t + torch.sign(t) * deadzone) / gain
-            return y.transpose(0, 1).reshape(channels, 1, -1)
+            return (t + torch.sign(t) * deadzone) / gain
 
-        likelihood = self.prior.mass(y_at(t - 0.5), y_at(t + 0.5))
-        return -torch.log2(likelihood).view(channels, batch, -1).sum((0, 2))
+        return self.prior.bits(y_at(t - 0.5), y_at(t + 0.5))
 
     # ---- integers: what the files are made of
 
@@ -82,7 +78,7 @@ class FactorizedCodec(Codec):
     @torch.no_grad()
     def finish(self, rounding_cost: float = 8.66) -> None:
         """Make the integer steps, deadzones and tables from the trained gains and prior."""
-        self.finish_steps()
+        self.steps = self.integer_steps(self.log_gain)
         self.update_deadzone(rounding_cost, rounds=20)
         integer = IntegerPrior.from_prior(self.prior, self.steps[-1].numpy())
         self.cdf, self.cdf_first, self.cdf_size = integer.buffers()
@@ -99,12 +95,8 @@ class FactorizedCodec(Codec):
         """Step and deadzone of each channel at a grid position. Two (M,) int64."""
         return between_nodes(self.steps, index), between_nodes(self.deadzone, index)
 
-    def _tables(self, index: int) -> bitstream.Tables:
-        # what codes a photo often asks for its bits, too
-        last = self._last_tables  # read once: the explorer measures a curve in another thread
-        if last is None or last[0] != index:
-            last = self._last_tables = index, self.integer_prior.tables(*self._integers(index))
-        return last[1]
+    def _make_tables(self, index: int) -> bitstream.Tables:
+        return self.integer_prior.tables(*self._integers(index))
 
     def quantize(self, latent: Latent, lam: float) -> Symbols:
         """Symbols sign(v) floor(|v| + 1/2 - deadzone), v = y / step, at the grid's λ nearest to `lam`.

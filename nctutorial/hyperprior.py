@@ -41,7 +41,6 @@ from .transforms import (
     between_nodes,
     lam_index,
     latent_shape,
-    node_lams,
 )
 
 # (step, means, levels) -> symbols, each (channels of the step, locations of its mask)
@@ -107,7 +106,8 @@ class HyperpriorCodec(Codec):
         unit = self.unit[:, None, None]
         z = self.context.hyper_latent(y / unit, level)
         hyper_gain = self.at_lam(self.log_hyper_gain, lam)
-        bits = self._hyper_bits(noisy(z * hyper_gain), hyper_gain)
+        t = noisy(z * hyper_gain)
+        bits = self.hyper_prior.bits((t - 0.5) / hyper_gain, (t + 0.5) / hyper_gain)
         side = self.context.side(ste_round(z * hyper_gain) / hyper_gain, level, *y.shape[2:])
         known, v, ratio = torch.zeros_like(y), y * gain, unit * gain
         where = masks(*y.shape[2:]).to(y)
@@ -127,15 +127,6 @@ class HyperpriorCodec(Codec):
             known = torch.cat([known[:, :first], new, known[:, last:]], 1)
         return known * ratio * self.at_lam(self.log_inverse_gain, lam), bits
 
-    def _hyper_bits(self, t: Tensor, gain: Tensor) -> Tensor:
-        """Cross-entropy of z's symbols, or noisy ones, t: (B, C, ., .) under their prior. Returns (B,)."""
-
-        def z_at(t: Tensor) -> Tensor:
-            return (t / gain).transpose(0, 1).reshape(t.shape[1], 1, -1)
-
-        mass = self.hyper_prior.mass(z_at(t - 0.5), z_at(t + 0.5))
-        return -torch.log2(mass).view(t.shape[1], t.shape[0], -1).sum((0, 2))
-
     def update_deadzone(self, rounding_cost: float, rounds: int) -> None:  # of each scale: nothing trained is in it
         self.deadzone = logistic_deadzones(rounding_cost, rounds).to(self.deadzone)
 
@@ -147,9 +138,8 @@ class HyperpriorCodec(Codec):
         for p in self.parameters():
             if p.dim() == 4:  # the convolutions are kept in half precision
                 p.copy_(p.half())
-        self.finish_steps()
-        gain = self.at_lam(self.log_hyper_gain, node_lams(self.log_hyper_gain.device))[:, :, 0, 0].double()
-        self.hyper_steps = torch.round(FIXED_POINT / gain).clamp(1, 2**30).to(torch.int32)
+        self.steps = self.integer_steps(self.log_gain)
+        self.hyper_steps = self.integer_steps(self.log_hyper_gain)
         hyper = IntegerPrior.from_prior(self.hyper_prior, self.hyper_steps[-1].numpy())
         self.hyper_cdf, self.hyper_first, self.hyper_size = hyper.buffers()
         ratio = torch.round(self.unit.double() * FIXED_POINT) / self.steps
@@ -161,6 +151,7 @@ class HyperpriorCodec(Codec):
         self.table_counts = torch.from_numpy(np.concatenate(tables.counts).astype(np.int32))
         for cached in ("hyper_integers", "tables", "networks", "sha256"):
             self.__dict__.pop(cached, None)
+        self._last_tables = None
 
     @functools.cached_property
     def hyper_integers(self) -> IntegerPrior:
@@ -178,7 +169,7 @@ class HyperpriorCodec(Codec):
         """The context model in integers."""
         return integer(self.context)  # type: ignore[return-value]
 
-    def _hyper_tables(self, index: int) -> Tables:
+    def _make_tables(self, index: int) -> Tables:
         return self.hyper_integers.tables(
             between_nodes(self.hyper_steps, index), np.zeros(self.context.hyper, np.int64)
         )
@@ -257,7 +248,7 @@ class HyperpriorCodec(Codec):
     def encode(self, symbols: Symbols) -> bytes:
         """Range-code symbols into a complete .nct file: of each tile z, then the steps of y, sorted by their tables."""
         assert isinstance(symbols, HyperSymbols)
-        encoder, hyper_tables = SymbolEncoder(), self._hyper_tables(symbols.lam_index)
+        encoder, hyper_tables = SymbolEncoder(), self._tables(symbols.lam_index)
         for part in parts(symbols):
             encoder.put(part.hyper.ravel(), np.full(len(part.hyper), part.hyper[0].size), hyper_tables)
             for first, last, at in self._steps(*part.values.shape[1:]):
@@ -269,7 +260,7 @@ class HyperpriorCodec(Codec):
     def decode(self, data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> HyperSymbols:
         """The symbols in a .nct file that this model wrote. Raises BitstreamError."""
         header, payload = self.unpack(data, max_pixels)
-        decoder, hyper_tables = SymbolDecoder(payload), self._hyper_tables(header.lam_index)
+        decoder, hyper_tables = SymbolDecoder(payload), self._tables(header.lam_index)
         symbols = self._nothing(header.lam_index, header.height, header.width)
 
         def source(i: int, mean: Tensor, number: Tensor) -> Tensor:
@@ -297,7 +288,7 @@ class HyperpriorCodec(Codec):
         assert isinstance(symbols, HyperSymbols)
         h, w = latent_shape(symbols.height, symbols.width)
         y = self.tables.bits(symbols.values, symbols.levels) * (symbols.levels > 0)
-        z = self._hyper_tables(symbols.lam_index).bits(symbols.hyper)
+        z = self._tables(symbols.lam_index).bits(symbols.hyper)
         return y.sum(0).reshape(h, w), z.sum(0).reshape(hyper_shape(h, w))
 
 

@@ -96,7 +96,7 @@ def start_from(codec: Codec, path: Path | str, photos: list[np.ndarray], rng: np
 
 
 def relaxed_loss(codec: Codec, x: Tensor, lam: Tensor, deadzone: bool = False) -> Tensor:
-    """R + λD of each crop. x: (B, 3, H, W); lam: (B,); deadzone: see FactorizedCodec.forward. Returns (B,)."""
+    """R + λD of each crop. x: (B, 3, H, W); lam: (B,); deadzone: see Codec.forward. Returns (B,)."""
     x_hat, bits = codec(x, lam, deadzone)
     return bits / (x.shape[2] * x.shape[3]) + lam * 255**2 * (x_hat - x).square().mean((1, 2, 3))
 

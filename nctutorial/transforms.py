@@ -140,10 +140,10 @@ class Transforms(nn.Module):
         return torch.exp(nodes[left] * (1 - part) + nodes[left + 1] * part)[:, :, None, None]
 
     @torch.no_grad()
-    def finish_steps(self) -> None:
-        """Make the integer steps, 1 / g at the nodes in units of 1 / FIXED_POINT, from the trained gains."""
-        gain = self.at_lam(self.log_gain, node_lams(self.log_gain.device))[:, :, 0, 0].double()
-        self.steps = torch.round(FIXED_POINT / gain).clamp(1, 2**30).to(torch.int32)
+    def integer_steps(self, log_gain: Tensor) -> Tensor:
+        """The steps 1 / g at the nodes, in units of 1 / FIXED_POINT, of trained gains: (NODES, C) int32."""
+        gain = self.at_lam(log_gain, node_lams(log_gain.device))[:, :, 0, 0].double()
+        return torch.round(FIXED_POINT / gain).clamp(1, 2**30).to(torch.int32)
 
 
 def between_nodes(nodes: Tensor, index: int) -> np.ndarray:
