@@ -57,8 +57,8 @@ class Otherwise(torch.nn.Module):
     def side(self, z_hat, level, h, w):
         return self._run(lambda z_hat, level: self.networks.side(z_hat, level, h, w), z_hat, level)
 
-    def parameters_of(self, step, *tensors):
-        return self._run(lambda *tensors: self.networks.parameters_of(step, *tensors), *tensors)
+    def parameters_of(self, step, side, known, level, where):
+        return self._run(lambda *tensors: self.networks.parameters_of(step, *tensors, where), side, known, level)
 
 
 def decode(name: str, folder: Path, out: Path) -> None:

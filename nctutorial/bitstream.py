@@ -125,16 +125,27 @@ class Tables:
         row: the table of each symbol, of the same shape; by default the first row of symbols has the first table,
         and so on. Returns the shape of symbols.
         """
-        starts = np.cumsum([0] + [len(c) for c in self.counts[:-1]])
-        sizes = np.array([len(c) for c in self.counts])
-        flat = np.concatenate(self.counts).astype(np.float64)
-        cost = np.log2(np.repeat(np.add.reduceat(flat, starts), sizes)) - np.log2(flat)
-        cost[starts + sizes - 1] += ESCAPE_BITS
-        table = np.arange(len(sizes))[:, None] if row is None else row
-        index = symbols - self.low[table]
-        last = (sizes - 1)[table]
-        index = np.where((index < 0) | (index > last), last, index)
-        return cost[index + starts[table]]
+        first, last, shift, costs = self._costs
+        table = np.arange(len(first))[:, None] if row is None else row
+        index = np.clip(symbols, first.take(table), last.take(table))
+        index += shift.take(table)
+        return costs.take(index)
+
+    @functools.cached_property
+    def _costs(self) -> tuple[np.ndarray, ...]:
+        """The bits of all entries of all tables in one array, each table with its escape before it and behind it.
+
+        Returns of each table the symbols before its first and behind its last, and where symbol 0 stands: (C,) int32;
+        and the bits.
+        """
+        sizes = np.array([len(counts) for counts in self.counts])
+        bits = [np.log2(counts.sum()) - np.log2(counts) for counts in self.counts]
+        for of_table in bits:
+            of_table[-1] += ESCAPE_BITS
+        starts = np.cumsum(sizes + 1) - sizes - 1
+        found = self.low - 1, self.low + sizes - 1, starts + 1 - self.low
+        both = np.concatenate([np.concatenate([of_table[-1:], of_table]) for of_table in bits])
+        return *(array.astype(np.int32) for array in found), both
 
 
 class SymbolEncoder:

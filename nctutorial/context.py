@@ -83,14 +83,19 @@ class ContextModel(nn.Module):
         """What z tells of each of h x w locations. z_hat as z; level: (B, 2, 1, 1). Returns (B, wide, h, w)."""
         return self.hyper_synthesis(_beside(z_hat, level))[..., :h, :w]
 
-    def parameters_of(self, step: int, side: Tensor, known: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+    def parameters_of(
+        self, step: int, side: Tensor, known: Tensor, level: Tensor, where: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Mean and log scale of the channels of a step, in units of their spread. known: (B, M, h, w), 0 where unknown.
 
-        Returns two (B, channels of the step, h, w), good only where the step's mask is.
+        Returns two (B, channels of the step, h, w), good only where the step's mask is; or, if `where` numbers n of the
+        h w locations, two (B, channels of the step, 1, n): the heads look at one location at a time.
         """
         first, last, mask = self.steps[step]
         seen = last if mask == 1 else first
         features = [side, self.contexts[step](known[:, :seen])] if seen else [side]
+        if where is not None:
+            features = [_at(part, where) for part in features]
         mean, log_scale = self.heads[step](_beside(torch.cat(features, 1), level)).chunk(2, 1)
         return mean, log_scale
 
@@ -99,6 +104,11 @@ def _beside(features: Tensor, level: Tensor) -> Tensor:
     """The features and two more channels that hold λ's place."""
     place = level.expand(-1, -1, *features.shape[2:]).contiguous(memory_format=torch.channels_last)
     return torch.cat([features, place], 1)
+
+
+def _at(features: Tensor, where: Tensor) -> Tensor:
+    """The features of some locations, one row of them: (B, C, 1, n)."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)[:, None, where].permute(0, 3, 1, 2)
 
 
 def masks(h: int, w: int) -> Tensor:

@@ -30,21 +30,22 @@ class IntegerConv2d(nn.Module):
         bias = torch.round(layer.get_parameter("bias").detach().cpu().double() * ONE * ONE)
         if (weight.abs().flatten(1).sum(1) * LIMIT + bias.abs() + ONE).max() >= EXACT:
             raise ValueError("weights too large for exact sums")
-        self.register_buffer("weight", weight.permute(2, 3, 1, 0).contiguous())  # (k, k, in, out)
-        self.register_buffer("bias", bias + ONE // 2)  # and a half, for rounding
+        # divided by a power of two the sums are as exact; and a half, for rounding
+        self.register_buffer("weight", weight.permute(2, 3, 1, 0).contiguous() / ONE)  # (k, k, in, out)
+        self.register_buffer("bias", bias / ONE + 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, pad = self.get_buffer("weight"), self.padding
         x = F.pad(x.permute(0, 2, 3, 1), (0, 0, pad, pad, pad, pad)) if pad else x.permute(0, 2, 3, 1)
         batch, height, width, channels = x.shape
         flat = x.reshape(-1, channels)  # what a tap sees of all locations is then a slice; some wrap around, unused
-        total = self.get_buffer("bias").repeat(len(flat), 1)
-        for i in range(len(weight)):
-            for j in range(len(weight)):
-                first = i * width + j
-                total[: len(flat) - first].addmm_(flat[first:], weight[i, j])
-        total.div_(ONE).floor_().clamp_(1 - LIMIT, LIMIT - 1)
-        total = total.view(batch, height, width, -1).permute(0, 3, 1, 2)
+        total = torch.addmm(self.get_buffer("bias"), flat, weight[0, 0])
+        for tap in range(1, len(weight) ** 2):
+            i, j = divmod(tap, len(weight))
+            first = i * width + j
+            total[: len(flat) - first].addmm_(flat[first:], weight[i, j])
+        total.floor_().clamp_(1 - LIMIT, LIMIT - 1)
+        total = total.view(batch, height, width, weight.shape[3]).permute(0, 3, 1, 2)
         return total[:, :, : height - 2 * pad : self.stride, : width - 2 * pad : self.stride]
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import anywidget
 import numpy as np
+import torch
 import traitlets as t
 from scipy.ndimage import uniform_filter
 
@@ -35,10 +36,21 @@ REST = 0.2  # seconds without a move after which the slower figures are computed
 def _step_aside():
     if sys.platform == "linux":  # elsewhere niceness belongs to the whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+    # With a second team of OpenMP threads there are more than cores, and then those of a move sleep between any two
+    # layers: a move took 1.5 times as long, even while the background rested.
+    torch.set_num_threads(1)
 
 
-# One thread for all explorers, so that what a move has overtaken cannot pile up and slow the next move.
-BACKGROUND = ThreadPoolExecutor(1, "explorer", initializer=_step_aside)
+def _background():
+    """One thread for all explorers, so that what a move has overtaken cannot pile up and slow the next move."""
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(1, "explorer", initializer=_step_aside)
+    pool.submit(torch.get_num_threads).result()
+    torch.set_num_threads(threads)  # it speaks for all threads to come, too
+    return pool
+
+
+BACKGROUND = _background()
 
 
 def _behind(work, *args):

@@ -43,7 +43,7 @@ from .transforms import (
     latent_shape,
 )
 
-# (step, means, levels) -> symbols, each (channels of the step, locations of its mask)
+# (step, means, levels) -> symbols, each (locations of the step, its channels)
 Source = Callable[[int, Tensor, Tensor], Tensor]
 
 
@@ -177,8 +177,8 @@ class HyperpriorCodec(Codec):
     def _nothing(self, index: int, height: int, width: int) -> HyperSymbols:
         """Arrays of the right shapes, to be filled tile by tile."""
         h, w = latent_shape(height, width)
-        y = len(self.y_scale), h * w
-        values, means, levels = np.zeros(y, np.int16), np.zeros(y, np.int16), np.zeros(y, np.uint8)
+        # in memory the channels of a location lie side by side, as in the networks
+        values, means, levels = (np.zeros((h * w, len(self.y_scale)), t).T for t in (np.int16, np.int16, np.uint8))
         hyper = np.zeros((self.context.hyper, math.prod(hyper_shape(h, w))), np.int32)
         return HyperSymbols(values, index, height, width, hyper, means, levels)
 
@@ -191,28 +191,30 @@ class HyperpriorCodec(Codec):
         h, w = part.values.shape[1:]
         step = torch.from_numpy(between_nodes(self.steps, index))
         unit = torch.round(self.unit.double() * FIXED_POINT).long()
-        to_steps = ((unit << 16) // step).double()[:, None]
-        to_units = ((step << 16) // unit).double()[:, None]
-        log_ratio = torch.from_numpy(between_nodes(self.log_ratio, index)).double()[:, None]
+        to_steps = ((unit << 16) // step).double()
+        to_units = ((step << 16) // unit).double()
+        log_ratio = torch.from_numpy(between_nodes(self.log_ratio, index)).double()
         hyper_step = torch.from_numpy(between_nodes(self.hyper_steps, index)).double()[:, None, None]
         z_hat = torch.floor(torch.from_numpy(part.hyper).double() * hyper_step * ONE / FIXED_POINT)
         side = networks.side(z_hat.clamp_(-LIMIT, LIMIT)[None], level, h, w)
-        known = torch.zeros(1, len(step), h, w, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+        known = torch.zeros(h * w, len(step), dtype=torch.float64)
+        as_map = known.view(1, h, w, len(step)).permute(0, 3, 1, 2)
         for i, (first, last, at) in enumerate(self._steps(h, w)):
-            mean, log_scale = (found[0][:, at] for found in networks.parameters_of(i, side, known, level))
+            mean, log_scale = (found[0, :, 0].T for found in networks.parameters_of(i, side, as_map, level, at))
             mean = torch.floor(mean * to_steps[first:last] * MEAN_ONE / (ONE << 16) + 0.5).clamp_(
                 -MEAN_LIMIT, MEAN_LIMIT
             )
             number = level_of_log(log_scale + log_ratio[first:last])
             value = source(i, mean, number)
+            rows, columns = divmod(at.numpy(), w)
             seen = torch.floor((value * MEAN_ONE + mean) * to_units[first:last] * ONE / (MEAN_ONE << 16))
-            known[0, first:last, at] = seen.clamp_(-LIMIT, LIMIT)
+            known[at, first:last] = seen.clamp_(-LIMIT, LIMIT)
             for array, found in zip((part.values, part.means, part.levels), (value, mean, number), strict=True):
-                array[first:last][:, at.numpy()] = found.numpy()
+                array[first:last, rows, columns] = found.numpy().T
 
     def _steps(self, h: int, w: int) -> Iterator[tuple[int, int, Tensor]]:
-        """First channel, last + 1 and mask, bool (h, w), of each step."""
-        where = masks(h, w)
+        """First channel, last + 1 and locations (n,), numbered row by row, of each step."""
+        where = [mask.flatten().nonzero()[:, 0] for mask in masks(h, w)]
         return ((first, last, where[mask]) for first, last, mask in self.context.steps)
 
     # ---- from latent to bytes and back
@@ -234,11 +236,11 @@ class HyperpriorCodec(Codec):
             units = torch.floor(y.double() * to_units + 0.5).clamp_(-LIMIT, LIMIT)
             z = self.networks.hyper_latent(units[None], _level(index))[0]
             part.hyper[:] = torch.round(z * (FIXED_POINT / ONE) / hyper_step).clamp_(-limit, limit).numpy()
-            v, steps = y * to_steps, [*self._steps(*y.shape[1:])]
+            v, steps = (y * to_steps).permute(1, 2, 0).flatten(0, 1), [*self._steps(*y.shape[1:])]
 
             def source(i: int, mean: Tensor, number: Tensor, v: Tensor = v, steps: list = steps) -> Tensor:
                 first, last, at = steps[i]
-                d = v[first:last, at] - mean / MEAN_ONE
+                d = v[at, first:last] - mean / MEAN_ONE
                 value = torch.copysign(torch.floor(d.abs() + offset[number.long()]).clamp_(max=limit), d)
                 return value * (number > 0)
 
@@ -252,8 +254,10 @@ class HyperpriorCodec(Codec):
         for part in parts(symbols):
             encoder.put(part.hyper.ravel(), np.full(len(part.hyper), part.hyper[0].size), hyper_tables)
             for first, last, at in self._steps(*part.values.shape[1:]):
-                order, sizes = _by_level(part.levels[first:last][:, at.numpy()])
-                encoder.put(part.values[first:last][:, at.numpy()].ravel()[order], sizes, self.tables)
+                rows, columns = divmod(at.numpy(), part.values.shape[2])
+                levels, values = (array[first:last, rows, columns].T.ravel() for array in (part.levels, part.values))
+                order, sizes = _by_level(levels)
+                encoder.put(values[order], sizes, self.tables)
         return self.pack(symbols, encoder.payload())
 
     @torch.inference_mode()
@@ -264,7 +268,7 @@ class HyperpriorCodec(Codec):
         symbols = self._nothing(header.lam_index, header.height, header.width)
 
         def source(i: int, mean: Tensor, number: Tensor) -> Tensor:
-            order, sizes = _by_level(number.numpy().astype(np.uint8))
+            order, sizes = _by_level(number.numpy().astype(np.uint8).ravel())
             value = np.zeros(number.numel())
             value[order] = decoder.get(sizes, self.tables)
             return torch.from_numpy(value).view_as(number)
@@ -307,7 +311,7 @@ def level_of_log(log_scale: Tensor) -> Tensor:
 
 def _by_level(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The order that sorts what is coded by its level, without level 0, and how many there are of each level."""
-    order = np.argsort(levels.ravel(), kind="stable")
-    sizes = np.bincount(levels.ravel(), minlength=LEVELS)
+    order = np.argsort(levels, kind="stable")
+    sizes = np.bincount(levels, minlength=LEVELS)
     skipped, sizes[0] = sizes[0], 0
     return order[skipped:], sizes

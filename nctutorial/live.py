@@ -1,8 +1,9 @@
 """Training that can be steered: λ moves while a small model learns, and its point moves on the R-D plane.
 
 The kernel trains one step at a time and listens in between, in its own event loop: there is no thread that could
-outlive its widget. Training stops when the reader pauses it or interrupts the kernel, when its cell is run again,
-when another widget starts, when no page shows it any more, and by itself PATIENCE steps after the last touch.
+outlive its widget. Training stops when the reader pauses it or interrupts the kernel, whatever cell runs then, when
+its cell is run again, when another widget starts, when no page shows it any more, and by itself PATIENCE steps after
+the last touch.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from pathlib import Path
 import anywidget
 import numpy as np
 import traitlets as t
+from IPython import get_ipython
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
@@ -28,6 +30,7 @@ HERE = Path(__file__).parent
 EVERY = 5  # training steps between two measurements
 PAUSE = 0.005  # seconds after each step in which the kernel listens
 PATIENCE = 2000  # training steps without a touch after which it stops
+INTERRUPTED = "The kernel was interrupted."
 TRAIL = 400  # points on the plane; older ones are dropped
 
 
@@ -111,6 +114,9 @@ class LiveTraining(anywidget.AnyWidget):
 
     async def _train(self):
         """One step, then listen, and so on. A kernel between two cells ignores interrupts, so they are caught here."""
+        shell = get_ipython()
+        if shell:
+            shell.events.register("post_run_cell", self._after_cell)
         try:
             while self.running:
                 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -118,20 +124,27 @@ class LiveTraining(anywidget.AnyWidget):
                 self._advance()
                 self._left -= 1
                 if self._interrupted:
-                    self._stop("The kernel was interrupted.")
+                    self._stop(INTERRUPTED)
                 elif self._left <= 0:
                     self._stop(f"No touch for {PATIENCE} steps.")
                 await asyncio.sleep(PAUSE)
         except KeyboardInterrupt:
-            self._stop("The kernel was interrupted.")
+            self._stop(INTERRUPTED)
         except Exception as error:
             self._stop(f"Training failed: {type(error).__name__}: {error}")
         finally:
             if signal.getsignal(signal.SIGINT) == self._interrupt:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if shell:
+                shell.events.unregister("post_run_cell", self._after_cell)
 
     def _interrupt(self, *_):
         self._interrupted = True
+
+    def _after_cell(self, result):
+        """A cell has come to its end. The interrupt that ended it is meant for everything that computes."""
+        if result and isinstance(result.error_in_exec, KeyboardInterrupt | asyncio.CancelledError):
+            self._stop(INTERRUPTED)
 
     def _stop(self, why):
         if self.running:
