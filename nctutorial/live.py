@@ -143,7 +143,7 @@ class LiveTraining(anywidget.AnyWidget):
 
     def _after_cell(self, result):
         """A cell has come to its end. The interrupt that ended it is meant for everything that computes."""
-        if result and isinstance(result.error_in_exec, KeyboardInterrupt | asyncio.CancelledError):
+        if result and isinstance(result.error_in_exec, KeyboardInterrupt):  # None if the kernel itself failed
             self._stop(INTERRUPTED)
 
     def _stop(self, why):

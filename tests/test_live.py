@@ -271,17 +271,41 @@ def test_the_kernel_trains_between_cells_and_an_interrupt_stops_it(kernel):
     wait_for(client, "not widget.running")
 
 
+def interrupted(manager, client, code):
+    """Interrupt the kernel while it runs a cell, and return the name of the error that ends the cell."""
+    message = client.execute(code)
+    time.sleep(1)
+    manager.interrupt_kernel()
+    reply = client.get_shell_msg(timeout=30)
+    while reply["parent_header"]["msg_id"] != message:
+        reply = client.get_shell_msg(timeout=30)
+    return reply["content"]["ename"]
+
+
 def test_an_interrupt_still_stops_a_cell_afterwards(kernel):
     manager, client = kernel
     execute(client, SETUP)
     wait_for(client, "widget.steps > 2")
     execute(client, "widget.running = False")
     time.sleep(0.2)
-    message = client.execute("import time; time.sleep(60)")
-    time.sleep(1)
-    manager.interrupt_kernel()
-    reply = client.get_shell_msg(timeout=30)
-    while reply["parent_header"]["msg_id"] != message:
-        reply = client.get_shell_msg(timeout=30)
-    assert reply["content"]["ename"] == "KeyboardInterrupt"
-    assert execute(client, "print(1 + 1)") == "2"
+    assert interrupted(manager, client, "time.sleep(60)") == "KeyboardInterrupt"
+    assert execute(client, "print(1 + 1, widget.note)") == "2"
+
+
+def test_the_interrupt_of_a_cell_stops_the_training_too(kernel):
+    manager, client = kernel
+    execute(client, SETUP)
+    wait_for(client, "widget.steps > 2")
+    assert interrupted(manager, client, "time.sleep(60)") == "KeyboardInterrupt"
+    assert execute(client, "print(widget.running, widget.note)") == "False The kernel was interrupted."
+
+
+def test_an_error_in_a_cell_does_not_stop_the_training(kernel):
+    _, client = kernel
+    execute(client, SETUP)
+    wait_for(client, "widget.steps > 2")
+    reply = client.execute_interactive("1 / 0", timeout=60, stop_on_error=False, output_hook=lambda message: None)
+    assert reply["content"]["ename"] == "ZeroDivisionError"
+    assert execute(client, "print(widget.running); widget.running = False") == "True"
+    listeners = "[str(listener) for listener in get_ipython().events.callbacks['post_run_cell']]"
+    wait_for(client, f"not any('Live' in listener for listener in {listeners})")
