@@ -1,8 +1,8 @@
 """Are the notebooks' results the same every time? python -m benchmarks.determinism [RUNS] [--seed 0] [NOTEBOOK ...]
 
 Runs the notebook part of `make test` so many times in a row, on 1 and 2 threads and with PyTorch's plain and AVX2
-kernels in turn, the chapters each time in another random order. Prints a table and what differed, and exits with 1
-if a run was not green.
+kernels in turn, the chapters each time in another random order. Prints a table, on stderr what differed, and
+exits with 1 if a run was not green.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> int:
     shuffle = random.Random(args.seed).shuffle
     print("| run | threads | capability | order                         | passed | failed | seconds |")
     print("|-----|---------|------------|-------------------------------|--------|--------|---------|", flush=True)
-    reports, cells, green = [], 0, 0
+    cells = green = 0
     for number, (threads, capability) in zip(range(1, args.runs + 1), itertools.cycle(WAYS), strict=False):
         shuffle(notebooks)
         order = " ".join(path.stem[:2] for path in notebooks)
@@ -64,8 +64,8 @@ def main() -> int:
         )
         cells, green = cells + passed, green + (not report)
         if report:
-            reports.append(f"Run {number}\n{report}")
-    print(f"\n{args.runs} runs, {green} green, {cells} cells passed", *reports, sep="\n\n")
+            print(f"\nRun {number}\n{report}", file=sys.stderr, flush=True)
+    print(f"\n{args.runs} runs, {green} green, {cells} cells passed")
     return 0 if green == args.runs else 1
 
 
