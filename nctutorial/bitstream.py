@@ -24,7 +24,7 @@ import numpy as np
 
 MAGIC = b"NCT"
 VERSION = 1
-MAX_PIXELS = 1 << 24  # 4096 x 4096: decoding one takes about 0.5 GB, Python and torch included
+MAX_PIXELS = 12 << 20  # 4096 x 3072, a phone's photo: decoding one takes 0.5 GB, Python and torch included
 ESCAPE_BITS = 16  # an escaped symbol is written as a plain 16-bit number
 SLACK_BITS = 64  # what a range coder may save at the end of a payload
 SYMBOL_LIMIT = 1 << (ESCAPE_BITS - 1)  # symbols lie in [-SYMBOL_LIMIT, SYMBOL_LIMIT)

@@ -6,10 +6,12 @@ import io
 import json
 import math
 import re
+import threading
 
 import ipywidgets.embed
 import numpy as np
 import pytest
+import torch
 from explorer_standin import DctCodec
 from PIL import Image
 from traitlets import TraitError
@@ -304,6 +306,15 @@ class CountingLoop:
 
         monkeypatch.setattr(explorer, "REST", rest)
         monkeypatch.setattr(explorer.Study, "similarity", counted)
+
+
+def test_the_background_has_one_thread_and_others_what_they_had():
+    found = []
+    other = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    assert explorer.BACKGROUND.submit(torch.get_num_threads).result() == 1
+    assert found == [torch.get_num_threads()]
 
 
 def test_nothing_slow_happens_while_the_slider_moves(monkeypatch, photo):
