@@ -53,7 +53,7 @@ def workers(codecs: Mapping[str, Codec], jobs: int = 1, dask: str | None = None)
         finally:
             torch.set_num_threads(threads)
         return
-    files = {codec.sha256: to_bytes(codec) for codec in codecs.values()}
+    files = {codec.sha256: codec.to_bytes() for codec in codecs.values()}
     with _dask(dask, files) if dask is not None else _processes(jobs, files) as (executor, count, sent):
         yield lambda tasks: _apart(codecs, tasks, executor, count, sent), count
 
@@ -156,14 +156,6 @@ def _receive(files: dict[str, bytes]) -> None:
 def warm_up(codec: Codec) -> None:
     """The first run of a network is slower than the others: not measured."""
     codec.code(codec.analyze(np.zeros((256, 256, 3), np.uint8)), LAM_MIN)
-
-
-def to_bytes(codec: Codec) -> bytes:
-    """A codec as the content of its .safetensors file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "codec.safetensors"
-        codec.save(path)
-        return path.read_bytes()
 
 
 def from_bytes(file: bytes) -> Codec:

@@ -192,7 +192,11 @@ class Codec(Transforms, ABC):
     # ---- weights
 
     def save(self, path: Path | str) -> None:
-        """Write a finished model to a .safetensors file, with its SHA-256. Raises OSError.
+        """Write a finished model to a .safetensors file. Raises OSError."""
+        write_atomic(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """A finished model as the content of a .safetensors file, with its SHA-256.
 
         What half precision holds exactly is stored in it.
         """
@@ -200,7 +204,7 @@ class Codec(Transforms, ABC):
         for name, tensor in state.items():
             if tensor.is_floating_point() and torch.equal(tensor.half().float(), tensor):
                 state[name] = tensor.half()
-        write_atomic(path, save(state, {"sha256": self.sha256}))
+        return save(state, {"sha256": self.sha256})
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """load_state_dict, where training has decided the size of some buffers. Raises RuntimeError."""

@@ -11,7 +11,7 @@ from . import bitstream
 from .codecs import Codec, Latent, Symbols
 from .layers import add_noise, shrink, ste_round
 from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
-from .transforms import LAM_MAX, LAM_MIN, NODES, between_nodes, lam_index, latent_shape, node_lams
+from .transforms import NODES, between_nodes, lam_index, latent_shape, node_lams, place_of
 
 
 class FactorizedCodec(Codec):
@@ -40,7 +40,7 @@ class FactorizedCodec(Codec):
         gain = self.at_lam(self.log_gain, lam)
         dead = torch.zeros_like(gain)
         if deadzone:
-            node = torch.round(torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * (NODES - 1)).long()
+            node = torch.round(place_of(lam) * (NODES - 1)).long()
             dead = self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE
         shrunk = shrink(y * gain, dead)
         bits = self.estimated_bits(torch.round(shrunk) if hard else add_noise(shrunk), gain, dead)

@@ -41,6 +41,7 @@ from .transforms import (
     between_nodes,
     lam_index,
     latent_shape,
+    place_of,
 )
 
 # (step, means, levels) -> symbols, each (locations of the step, its channels)
@@ -101,7 +102,7 @@ class HyperpriorCodec(Codec):
     def relaxed(self, y: Tensor, lam: Tensor, deadzone: bool = False, hard: bool = False) -> tuple[Tensor, Tensor]:
         noisy = torch.round if hard else add_noise
         gain = self.at_lam(self.log_gain, lam)
-        level = 2 * torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) - 1
+        level = 2 * place_of(lam) - 1
         level = torch.stack([level, level**2], 1)[:, :, None, None]
         unit = self.unit[:, None, None]
         z = self.context.hyper_latent(y / unit, level)

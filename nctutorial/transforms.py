@@ -37,6 +37,11 @@ def lam_at(index: int) -> float:
     return LAM_MIN * (LAM_MAX / LAM_MIN) ** (index / LAM_STEPS)
 
 
+def place_of(lam: Tensor) -> Tensor:
+    """λ's place in its range, on a log scale: 0 at LAM_MIN, 1 at LAM_MAX. Any shape."""
+    return torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN)
+
+
 def latent_shape(height: int, width: int) -> tuple[int, int]:
     """Latent locations (h, w) of a photo of height x width pixels."""
     return -(-height // STRIDE), -(-width // STRIDE)
@@ -134,7 +139,7 @@ class Transforms(nn.Module):
 
     def at_lam(self, nodes: Tensor, lam: Tensor) -> Tensor:
         """exp of log values given at GAIN_NODES nodes, (GAIN_NODES, M), at each λ: (B, M, 1, 1)."""
-        position = torch.log(lam / LAM_MIN) / math.log(LAM_MAX / LAM_MIN) * (self.GAIN_NODES - 1)
+        position = place_of(lam) * (self.GAIN_NODES - 1)
         left = position.floor().clamp(0, self.GAIN_NODES - 2).long()
         part = (position - left)[:, None]
         return torch.exp(nodes[left] * (1 - part) + nodes[left + 1] * part)[:, :, None, None]

@@ -122,7 +122,7 @@ def test_one_picture_keeps_all_workers_busy():
 
 def test_a_codec_travels_as_bytes():
     codec = models.load_codec()
-    again = cluster.from_bytes(cluster.to_bytes(codec))
+    again = cluster.from_bytes(codec.to_bytes())
     assert again.sha256 == codec.sha256
     image = smooth_noise(40, 60)
     assert again.compress(image, 0.01) == codec.compress(image, 0.01)
@@ -160,7 +160,7 @@ def test_the_workers_need_no_weights_on_a_disk(codecs, photos, alone, address):
 
 def other(codec):
     """A codec with weights of its own."""
-    changed = cluster.from_bytes(cluster.to_bytes(codec))
+    changed = cluster.from_bytes(codec.to_bytes())
     with torch.no_grad():
         changed.synthesis[-1].conv.weight.mul_(0.5)
     changed.__dict__.pop("sha256", None)

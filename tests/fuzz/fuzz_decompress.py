@@ -28,6 +28,7 @@ import torch
 
 import nctutorial
 from nctutorial import BitstreamError, data
+from nctutorial.bitstream import MAX_PIXELS
 from nctutorial.context import ContextModel
 from nctutorial.factorized import FactorizedCodec
 from nctutorial.hyperprior import HyperpriorCodec
@@ -85,7 +86,7 @@ def lying_header(stream: bytes, rng: np.random.Generator) -> bytes:
     else:
         most = {1: 8, 3: 16}.get(which, 32)
         size = int(rng.integers(most + 1))  # as many small numbers as large ones
-        edge = int(rng.choice([0, 1, 4096, 4097, 65535, len(stream) - 26, 2**24 // max(fields[5], 1)]))
+        edge = int(rng.choice([0, 1, 4096, 4097, 65535, len(stream) - 26, MAX_PIXELS // max(fields[5], 1)]))
         fields[which] = (edge if rng.random() < 0.3 else int(rng.integers(2**size))) % 2**most
     if which != 6 and rng.random() < 0.3:  # and another lie beside it
         fields[4], fields[5] = int(rng.integers(1, 2**14)), int(rng.integers(1, 2**14))
