@@ -34,6 +34,13 @@ INTERRUPTED = "The kernel was interrupted."
 TRAIL = 400  # points on the plane; older ones are dropped
 
 
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 class LiveTraining(anywidget.AnyWidget):
     """A widget that trains while its reader moves λ.
 
@@ -59,7 +66,9 @@ class LiveTraining(anywidget.AnyWidget):
         self, step: Callable[[float], object], measure: Callable[[], tuple], lam: float = 0.01, goals: Iterable = ()
     ):
         self._step, self._measure = step, measure
-        self._task, self._interrupted, self._left = None, False, 0
+        self._home = _running_loop()  # of the thread of the cells, where interrupts arrive
+        self._task: asyncio.Task | None = None
+        self._interrupted, self._left = False, 0
         self._stills: list[tuple[float, np.ndarray]] = []  # (λ, picture) at the end of each run
         super().__init__(lam=lam, goals=[list(map(float, goal)) for goal in goals])
         self.steps = 0
@@ -98,19 +107,21 @@ class LiveTraining(anywidget.AnyWidget):
     def _switch(self, _):
         if not self.running:
             return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        loop = self._home or _running_loop()
+        if loop is None:
             self.running = False
-            raise RuntimeError("no event loop runs here to train in: call run(lam, steps) instead") from None
+            raise RuntimeError("no event loop runs here to train in: call run(lam, steps) instead")
         other = LiveTraining._active and LiveTraining._active()
         if other is not None and other is not self:
             other.running = False
         LiveTraining._active = weakref.ref(self)
         self._touch()
         self._interrupted, self.note = False, ""
+        loop.call_soon_threadsafe(self._begin)  # JupyterLab may ask on another thread, that of a subshell
+
+    def _begin(self):
         if self._task is None or self._task.done():
-            self._task = loop.create_task(self._train())
+            self._task = asyncio.create_task(self._train())
 
     async def _train(self):
         """One step, then listen, and so on. A kernel between two cells ignores interrupts, so they are caught here."""

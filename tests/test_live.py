@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import threading
 import time
 from textwrap import dedent
 
@@ -139,14 +140,29 @@ def test_start_steer_pause_go_on(widget, toy):
 def test_pausing_and_starting_at_once_leaves_one_task(widget):
     async def read():
         widget.running = True
-        task = widget._task
         await until(lambda: widget.steps > 0)
+        task = widget._task
         widget.running = False
         widget.running = True
         assert widget._task is task
         await until(lambda: widget.steps > 3)
         widget.running = False
         await asyncio.wait_for(task, 5)
+
+    asyncio.run(read())
+
+
+def test_a_start_from_another_thread_trains_where_the_widget_was_made(toy):
+    async def read():
+        threads = []
+        widget = LiveTraining(lambda lam: threads.append(threading.get_ident()), toy.measure)
+        for _ in range(2):
+            seen = len(threads)
+            await asyncio.to_thread(setattr, widget, "running", True)
+            await until(lambda seen=seen: len(threads) > seen + 2)
+            await asyncio.to_thread(setattr, widget, "running", False)
+            await asyncio.wait_for(widget._task, 5)
+        assert set(threads) == {threading.get_ident()} and widget.note == ""
 
     asyncio.run(read())
 

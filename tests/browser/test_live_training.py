@@ -1,7 +1,7 @@
 """Chapter 05's widget in JupyterLab: a model trains in the kernel while λ moves in the browser."""
 
 from explorer_page import HASH
-from lab import open_notebook, run_all
+from lab import open_notebook, run_all, run_cell
 
 STEP = "(root) => Number(root.querySelector('.nct-live-facts').dataset.step)"
 BPP = "(root) => Number(root.querySelector('.nct-live-facts').textContent.match(/R ([0-9.]+) bpp/)[1])"
@@ -43,3 +43,42 @@ def test_lam_moves_while_chapter_05_trains(lab, page):
     page.wait_for_timeout(1000)
     assert state() == paused
     assert widget.locator(".nct-live-note").text_content() == ""
+
+
+def test_an_interrupt_stops_it_and_leaves_the_kernel_usable(page):
+    widget = page.locator(".nct-live")  # of the test before
+    note, start = widget.locator(".nct-live-note"), widget.get_by_role("button", name="Start training")
+    cells = "jupyterapp.shell.currentWidget.content.widgets"
+    prompt = f"(i) => {cells}[i].inputArea.node.querySelector('.jp-InputPrompt').textContent"
+    kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+    first = page.evaluate(f"{cells}.findIndex((cell) => cell.model.type === 'code')")
+
+    def train():
+        step = widget.evaluate(STEP)
+        start.click()
+        page.wait_for_function(f"([root, step]) => ({STEP})(root) > step", arg=[widget.element_handle(), step])
+
+    def stopped():
+        start.wait_for()
+        assert note.text_content() == "The kernel was interrupted."
+        step = widget.evaluate(STEP)
+        run_cell(page, first)
+        page.wait_for_timeout(1000)
+        assert widget.evaluate(STEP) == step
+
+    train()
+    page.evaluate(f"{kernel}.interrupt()")
+    stopped()
+
+    train()
+    source = page.evaluate(f"(i) => {cells}[i].model.sharedModel.getSource()", first)
+    replace = f"([i, text]) => {cells}[i].model.sharedModel.setSource(text)"
+    page.evaluate(replace, [first, "while True:\n    pass"])
+    page.evaluate("i => { jupyterapp.shell.currentWidget.content.activeCellIndex = i }", first)
+    page.evaluate("() => { window.running = jupyterapp.commands.execute('notebook:run-cell') }")
+    page.wait_for_function(f"(i) => ({prompt})(i).includes('*')", arg=first)
+    page.wait_for_timeout(500)
+    page.evaluate(f"{kernel}.interrupt()")
+    assert page.evaluate("window.running") is False, "the cell must have been interrupted"
+    page.evaluate(replace, [first, source])
+    stopped()
