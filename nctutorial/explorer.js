@@ -576,6 +576,7 @@ function render({ model, el }) {
     shown = { ...frame, psnr: frame.psnr ?? Infinity };
     clearTimeout(waiting);
     complain(model.get("error"));
+    note.textContent = scene.note; // also where the photo that was opened is the one shown before
     if (opened || switched) showCurves();
     else write();
     drawPictures();
@@ -594,7 +595,6 @@ function render({ model, el }) {
     scene = model.get("scene");
     pictures.resize(scene.width, scene.height, scene.focus);
     painted = null;
-    note.textContent = scene.note;
     choice.fill();
   }
 
