@@ -201,12 +201,23 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     def _when_resting(self):
         """Compute the rest once the slider rests; a newer position cancels it."""
-        if self._task:
-            self._task.cancel()
+        self._cancel()
         try:
-            self._task = asyncio.get_running_loop().create_task(self._rest(REST))
+            self._task = asyncio.get_running_loop().create_task(self._rest_undisturbed(self._study))
         except RuntimeError:  # no event loop, as in a plain script: nobody else is waiting
             asyncio.run(self._rest(0))
+
+    def _cancel(self):
+        if self._task and not self._task.done():
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+    async def _rest_undisturbed(self, study):
+        """JupyterLab handles messages on a thread of their own, which may open another photo in the middle of this."""
+        try:
+            await self._rest(REST)
+        except Exception:
+            if self._study is study:
+                raise
 
     async def _rest(self, pause):
         study, n_bytes = self._study, len(self._coded.data)
@@ -263,8 +274,7 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     def _sleep(self):
         """No page shows the widget any more (its cell was run again, say): let go of all that is large."""
-        if self._task:
-            self._task.cancel()
+        self._cancel()
         self._study = self._coded = self._task = None
         self._studies = {}
         self.scene, self.frame = {}, {}

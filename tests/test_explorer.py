@@ -7,6 +7,7 @@ import json
 import math
 import re
 import threading
+import time
 
 import ipywidgets.embed
 import numpy as np
@@ -355,6 +356,32 @@ def test_a_move_interrupts_the_curves_and_they_go_on_later(monkeypatch, photo):
         widget.close()
 
     asyncio.run(interrupted())
+
+
+def test_a_photo_chosen_on_another_thread_is_no_error_here(monkeypatch):
+    """JupyterLab handles the widgets' messages on a thread of their own, with a loop of its own."""
+    monkeypatch.setattr(explorer, "REST", 0.0)
+    monkeypatch.setattr(explorer.Study, "similarity", lambda *_: 1.0)
+
+    class SlowCodec(DctCodec):
+        def analyze(self, image):
+            time.sleep(0.5)  # while the other photo is opened, the work that waited for a rest goes on
+            return super().analyze(image)
+
+    async def choose(widget):
+        widget.photo = "stream"
+
+    async def read():
+        widget = LambdaExplorer("red_panda", codec=SlowCodec())
+        waiting = widget._task
+        await asyncio.sleep(0)
+        await asyncio.to_thread(lambda: asyncio.run(choose(widget)))
+        await asyncio.wait([waiting], timeout=60)
+        assert waiting.cancelled() or waiting.exception() is None
+        assert widget.scene["pixels"] == data.photo("stream").tobytes()
+        widget.close()
+
+    asyncio.run(read())
 
 
 # ---- the reader's own photo
