@@ -27,7 +27,7 @@ from . import classical, data, metrics, page, plotting
 from .models import NAMES, load_codec
 from .study import GRID, RIVALS, Study, as_file, fit
 from .transforms import LAM_MAX, LAM_MIN
-from .widgets import Lam
+from .widgets import Lam, running_loop
 
 HERE = Path(__file__).parent
 REST = 0.2  # seconds without a move after which the slower figures are computed
@@ -57,8 +57,12 @@ def _behind(work, *args):
     return asyncio.get_running_loop().run_in_executor(BACKGROUND, work, *args)
 
 
-def _mended(work):
-    """An interrupt is meant for a cell. Where it hits the widget, the widget is made anew once the kernel is idle."""
+def _at_home(work):
+    """Do it on the thread of the cells, where JupyterLab's messages do not arrive: theirs is another.
+
+    There OpenMP would keep a second team, see above; and here nothing else of the widget runs at the same time. Where
+    an interrupt, which is meant for a cell, hits the widget, the widget is made anew once the kernel is idle.
+    """
 
     @functools.wraps(work)
     def whole(self, *args):
@@ -69,7 +73,19 @@ def _mended(work):
                 asyncio.get_running_loop().call_soon(self._open)
             raise
 
-    return whole
+    def later(self, *args):
+        with contextlib.suppress(KeyboardInterrupt):  # it would end the kernel's loop
+            whole(self, *args)
+
+    @functools.wraps(work)
+    def at_home(self, *args):
+        thread, loop = self._home
+        if loop is None or thread is threading.current_thread():
+            whole(self, *args)
+        else:
+            loop.call_soon_threadsafe(later, self, *args)
+
+    return at_home
 
 
 class LambdaExplorer(anywidget.AnyWidget):
@@ -108,6 +124,8 @@ class LambdaExplorer(anywidget.AnyWidget):
         self._studies: dict[str, Study] = {}  # of this photo, by codec
         self._study: Any = None  # the one of the codec in use
         self._coded: Any = None
+        self._shown: Any = None  # the study and the λ of it
+        self._home = threading.current_thread(), running_loop()
         self._task: asyncio.Task | None = None
         self._serial = 0
         photos = {"held out from training": data.photo_names(), "seen in training": data.photo_names("train")}
@@ -153,7 +171,7 @@ class LambdaExplorer(anywidget.AnyWidget):
             if self.live:
                 self._show()
 
-    @_mended
+    @_at_home
     def _turn(self, _):
         """Show another photo."""
         self._open()
@@ -165,7 +183,7 @@ class LambdaExplorer(anywidget.AnyWidget):
             studies.setdefault(name, study)  # the background may have been faster
         return studies[name]
 
-    @_mended
+    @_at_home
     def _switch(self, _=None):
         """Code with the codec that is in use now."""
         if self._study is None:
@@ -175,16 +193,21 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     def _code(self):
         self._serial += 1
+        shown = self._study, self.lam
         self._coded = self._study.code(self.lam)
+        self._shown = shown
 
-    @_mended
+    @_at_home
     def _move(self, _=None):
-        """Code at the new λ and show it. ipywidgets keeps only the newest position that waits for us."""
+        """Code at the newest λ and show it; positions in between, which had to wait, are left out."""
         if self._study is None:  # asleep
             return self._open()
+        if self._shown == (self._study, self.lam):
+            return
         self._code()
         self._show()
 
+    @_at_home
     def _show(self, _=None):
         if self._study is None:
             return self._open()
@@ -201,23 +224,12 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     def _when_resting(self):
         """Compute the rest once the slider rests; a newer position cancels it."""
-        self._cancel()
+        if self._task:
+            self._task.cancel()
         try:
-            self._task = asyncio.get_running_loop().create_task(self._rest_undisturbed(self._study))
+            self._task = asyncio.get_running_loop().create_task(self._rest(REST))
         except RuntimeError:  # no event loop, as in a plain script: nobody else is waiting
             asyncio.run(self._rest(0))
-
-    def _cancel(self):
-        if self._task and not self._task.done():
-            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
-
-    async def _rest_undisturbed(self, study):
-        """JupyterLab handles messages on a thread of their own, which may open another photo in the middle of this."""
-        try:
-            await self._rest(REST)
-        except Exception:
-            if self._study is study:
-                raise
 
     async def _rest(self, pause):
         study, n_bytes = self._study, len(self._coded.data)
@@ -263,7 +275,7 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     # ---- messages from the page
 
-    @_mended
+    @_at_home
     def _receive(self, _, content, buffers):
         if content["kind"] == "wake" and self._study is None:
             self._open()
@@ -274,8 +286,9 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     def _sleep(self):
         """No page shows the widget any more (its cell was run again, say): let go of all that is large."""
-        self._cancel()
-        self._study = self._coded = self._task = None
+        if self._task:
+            self._task.cancel()
+        self._study = self._coded = self._shown = self._task = None
         self._studies = {}
         self.scene, self.frame = {}, {}
 

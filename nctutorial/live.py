@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from .data import check_image
 from .plotting import BLUE, STYLE
 from .transforms import LAM_MAX, LAM_MIN
-from .widgets import Lam
+from .widgets import Lam, running_loop
 
 HERE = Path(__file__).parent
 EVERY = 5  # training steps between two measurements
@@ -32,13 +32,6 @@ PAUSE = 0.005  # seconds after each step in which the kernel listens
 PATIENCE = 2000  # training steps without a touch after which it stops
 INTERRUPTED = "The kernel was interrupted."
 TRAIL = 400  # points on the plane; older ones are dropped
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 class LiveTraining(anywidget.AnyWidget):
@@ -66,7 +59,7 @@ class LiveTraining(anywidget.AnyWidget):
         self, step: Callable[[float], object], measure: Callable[[], tuple], lam: float = 0.01, goals: Iterable = ()
     ):
         self._step, self._measure = step, measure
-        self._home = _running_loop()  # of the thread of the cells, where interrupts arrive
+        self._home = running_loop()  # of the thread of the cells, where interrupts arrive
         self._task: asyncio.Task | None = None
         self._interrupted, self._left = False, 0
         self._stills: list[tuple[float, np.ndarray]] = []  # (λ, picture) at the end of each run
@@ -107,7 +100,7 @@ class LiveTraining(anywidget.AnyWidget):
     def _switch(self, _):
         if not self.running:
             return
-        loop = self._home or _running_loop()
+        loop = self._home or running_loop()
         if loop is None:
             self.running = False
             raise RuntimeError("no event loop runs here to train in: call run(lam, steps) instead")

@@ -7,7 +7,6 @@ import json
 import math
 import re
 import threading
-import time
 
 import ipywidgets.embed
 import numpy as np
@@ -358,30 +357,32 @@ def test_a_move_interrupts_the_curves_and_they_go_on_later(monkeypatch, photo):
     asyncio.run(interrupted())
 
 
-def test_a_photo_chosen_on_another_thread_is_no_error_here(monkeypatch):
-    """JupyterLab handles the widgets' messages on a thread of their own, with a loop of its own."""
-    monkeypatch.setattr(explorer, "REST", 0.0)
-    monkeypatch.setattr(explorer.Study, "similarity", lambda *_: 1.0)
+def test_what_another_thread_asks_is_done_on_the_thread_of_the_cells(quick):
+    """JupyterLab handles the widgets' messages on a thread of their own. Of positions that wait, the last counts."""
+    codec, threads = DctCodec(), []
 
-    class SlowCodec(DctCodec):
-        def analyze(self, image):
-            time.sleep(0.5)  # while the other photo is opened, the work that waited for a rest goes on
-            return super().analyze(image)
+    async def cells():
+        widget = LambdaExplorer("red_panda", codec=codec)
+        code, codec.code = codec.code, lambda *args: threads.append(threading.current_thread()) or code(*args)
 
-    async def choose(widget):
-        widget.photo = "stream"
+        def messages():
+            for lam in (0.002, 0.003, 0.05):
+                widget.set_state({"lam": lam})
+            widget.set_state({"other": "jpeg"})
 
-    async def read():
-        widget = LambdaExplorer("red_panda", codec=SlowCodec())
-        waiting = widget._task
+        other = threading.Thread(target=messages)
+        other.start()
+        other.join()  # a cell is running
+        assert threads == [] and widget.frame["lam"] == 0.01
         await asyncio.sleep(0)
-        await asyncio.to_thread(lambda: asyncio.run(choose(widget)))
-        await asyncio.wait([waiting], timeout=60)
-        assert waiting.cancelled() or waiting.exception() is None
+        assert widget.frame["lam"] == 0.05 and set(widget.frame["rivals"]) == {"jpeg"}
+        await asyncio.to_thread(setattr, widget, "photo", "stream")
+        await asyncio.sleep(0)
         assert widget.scene["pixels"] == data.photo("stream").tobytes()
+        assert threads == 2 * [threading.current_thread()]
         widget.close()
 
-    asyncio.run(read())
+    asyncio.run(cells())
 
 
 # ---- the reader's own photo
