@@ -118,9 +118,12 @@ class HyperpriorCodec(Codec):
             scale = (torch.exp(log_scale.clamp(-8, 8)) * ratio[:, first:last]).clamp_min(scale_at(0))
             dead = self.deadzone.to(scale)[level_of(scale)] / DEADZONE_ONE if deadzone else torch.zeros_like(scale)
             shrunk = shrink(v[:, first:last] - mean, dead)
-            t = noisy(shrunk)
-            low, high = (end + torch.sign(end) * dead for end in (t - 0.5, t + 0.5))
-            bits = bits - (torch.log2(logistic_mass(low, high, scale)) * where[mask]).sum((1, 2, 3))
+            if deadzone and not hard:  # scales learn from the symbols that files hold, means from noisy ones
+                noise = _cost(noisy(shrunk), dead, scale.detach())
+                cost = _cost(torch.round(shrunk).detach(), dead, scale) + noise - noise.detach()
+            else:
+                cost = _cost(noisy(shrunk), dead, scale)
+            bits = bits + (cost * where[mask]).sum((1, 2, 3))
             new = (ste_round(shrunk) + mean) / ratio[:, first:last] * where[mask]
             if deadzone:  # its gradient would draw the mean to those values only that are in the deadzone already
                 new = new.detach()
@@ -295,6 +298,12 @@ class HyperpriorCodec(Codec):
         y = self.tables.bits(symbols.values, symbols.levels) * (symbols.levels > 0)
         z = self._tables(symbols.lam_index).bits(symbols.hyper)
         return y.sum(0).reshape(h, w), z.sum(0).reshape(hyper_shape(h, w))
+
+
+def _cost(t: Tensor, dead: Tensor, scale: Tensor) -> Tensor:
+    """Bits of symbols, or noisy ones, that a deadzone has shrunk."""
+    low, high = (end + torch.sign(end) * dead for end in (t - 0.5, t + 0.5))
+    return -torch.log2(logistic_mass(low, high, scale))
 
 
 def _level(index: int) -> Tensor:

@@ -184,6 +184,20 @@ def test_noise_in_training_is_the_rate_of_noise_not_of_rounding(small):
     assert noisy[0] != noisy[1] and hard[0] == hard[1]
 
 
+def test_behind_the_deadzone_the_rate_is_that_of_the_symbols_and_all_learns(small, monkeypatch):
+    monkeypatch.setattr(small.hyper_prior, "bits", lambda low, high: torch.zeros(1))  # z's are of noisy symbols
+    y = small.analyze_tensor(data.to_tensor(smooth_noise(96, 80))).detach()
+    lam = torch.tensor([0.002])
+    bits = small.relaxed(y, lam, deadzone=True)[1]
+    hard = small.relaxed(y, lam, deadzone=True, hard=True)[1].item()
+    assert bits.item() == pytest.approx(hard, rel=1e-5)
+    assert small.relaxed(y, lam)[1].item() > 1.02 * small.relaxed(y, lam, hard=True)[1].item()
+    bits.backward()
+    for head in small.context.heads:
+        assert all(half.any() for half in head[-1].weight.grad.chunk(2)), "of means and of scales"
+    small.zero_grad()
+
+
 def test_every_weight_learns(small):
     codec = SmallHyperprior()
     codec.load_state_dict(
