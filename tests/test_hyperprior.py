@@ -191,7 +191,6 @@ def test_behind_the_deadzone_the_rate_is_that_of_the_symbols_and_all_learns(smal
     bits = small.relaxed(y, lam, deadzone=True)[1]
     hard = small.relaxed(y, lam, deadzone=True, hard=True)[1].item()
     assert bits.item() == pytest.approx(hard, rel=1e-5)
-    assert small.relaxed(y, lam)[1].item() > 1.02 * small.relaxed(y, lam, hard=True)[1].item()
     bits.backward()
     for head in small.context.heads:
         assert all(half.any() for half in head[-1].weight.grad.chunk(2)), "of means and of scales"
