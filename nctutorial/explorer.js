@@ -529,6 +529,8 @@ function render({ model, el }) {
   let painted = null; // what lies on the other picture's canvas
   let announce = 0;
   let waiting = 0;
+  let due = false; // an answer to a λ that was sent
+  let wanted = null; // the λ to be sent after it
 
   const frameNow = () => (live ? model.get("frame") : model.get("stills")[Math.round(Number(controls.slider.value))]);
 
@@ -574,7 +576,7 @@ function render({ model, el }) {
     painted = source;
     const switched = shown?.codec !== frame.codec;
     shown = { ...frame, psnr: frame.psnr ?? Infinity };
-    clearTimeout(waiting);
+    if (!due) clearTimeout(waiting);
     complain(model.get("error"));
     note.textContent = scene.note; // also where the photo that was opened is the one shown before
     if (opened || switched) showCurves();
@@ -611,17 +613,37 @@ function render({ model, el }) {
 
   function expectAnswer() {
     clearTimeout(waiting);
-    waiting = setTimeout(() => complain("No answer from the kernel yet: it is busy, or this page has none."), 8000);
+    waiting = setTimeout(() => {
+      complain("No answer from the kernel yet: it is busy, or this page has none.");
+      answered(); // with what is wanted now it is tried again
+    }, 8000);
+  }
+
+  /** Sends λ to the kernel, or, while an answer is due, remembers it: a drag must not bury the kernel in messages. */
+  function ask(lam) {
+    if (due) {
+      wanted = lam;
+      return;
+    }
+    if (Math.abs(Math.log(lam / model.get("lam"))) < 1e-9) return; // there it stands: no answer would come
+    due = true;
+    model.set("lam", lam);
+    model.save_changes();
+    expectAnswer();
+  }
+
+  function answered() {
+    const lam = wanted;
+    due = false;
+    wanted = null;
+    if (lam !== null) ask(lam);
   }
 
   controls.slider.addEventListener("input", () => {
     const lam = controls.lamAt(Number(controls.slider.value));
     controls.show(lam);
     if (!live) return refresh();
-    if (lam === model.get("lam")) return;
-    model.set("lam", lam);
-    model.save_changes();
-    expectAnswer();
+    ask(lam);
   });
   codec.addEventListener("change", () => {
     model.set("codec", codec.value);
@@ -651,7 +673,10 @@ function render({ model, el }) {
   }
   const listeners = {
     "change:lam": showLamFromModel,
-    "change:frame": refresh,
+    "change:frame": () => {
+      answered();
+      refresh();
+    },
     "change:detail": write,
     "change:curves": showCurves,
     "change:codec": () => (codec.value = model.get("codec")),
