@@ -287,6 +287,12 @@ def test_the_kernel_trains_between_cells_and_an_interrupt_stops_it(kernel):
     wait_for(client, "not widget.running")
 
 
+def begin(client):
+    """Make a widget in the kernel and see it train."""
+    execute(client, SETUP)
+    wait_for(client, "widget.steps > 2")
+
+
 def interrupted(manager, client, code):
     """Interrupt the kernel while it runs a cell, and return the name of the error that ends the cell."""
     message = client.execute(code, stop_on_error=False)  # or what follows at once may be left out
@@ -300,8 +306,7 @@ def interrupted(manager, client, code):
 
 def test_an_interrupt_still_stops_a_cell_afterwards(kernel):
     manager, client = kernel
-    execute(client, SETUP)
-    wait_for(client, "widget.steps > 2")
+    begin(client)
     execute(client, "widget.running = False")
     time.sleep(0.2)
     assert interrupted(manager, client, "time.sleep(60)") == "KeyboardInterrupt"
@@ -310,16 +315,14 @@ def test_an_interrupt_still_stops_a_cell_afterwards(kernel):
 
 def test_the_interrupt_of_a_cell_stops_the_training_too(kernel):
     manager, client = kernel
-    execute(client, SETUP)
-    wait_for(client, "widget.steps > 2")
+    begin(client)
     assert interrupted(manager, client, "time.sleep(60)") == "KeyboardInterrupt"
     assert execute(client, "print(widget.running, widget.note)") == "False The kernel was interrupted."
 
 
 def test_an_error_in_a_cell_does_not_stop_the_training(kernel):
     _, client = kernel
-    execute(client, SETUP)
-    wait_for(client, "widget.steps > 2")
+    begin(client)
     reply = client.execute_interactive("1 / 0", timeout=60, stop_on_error=False, output_hook=lambda message: None)
     assert reply["content"]["ename"] == "ZeroDivisionError"
     assert execute(client, "print(widget.running); widget.running = False") == "True"
