@@ -7,85 +7,25 @@
 
 import asyncio
 import base64
-import contextlib
-import functools
 import io
-import os
-import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import numpy as np
-import torch
 import traitlets as t
 from scipy.ndimage import uniform_filter
 
 from . import classical, data, metrics, page, plotting
 from .models import NAMES, load_codec
 from .study import GRID, RIVALS, Study, as_file, fit
+from .threads import at_home, in_background, running_loop
 from .transforms import LAM_MAX, LAM_MIN
-from .widgets import Lam, running_loop
+from .widgets import Lam
 
 HERE = Path(__file__).parent
 REST = 0.2  # seconds without a move after which the slower figures are computed
-
-
-def _step_aside():
-    if sys.platform == "linux":  # elsewhere niceness belongs to the whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-    # With a second team of OpenMP threads there are more than cores, and then those of a move sleep between any two
-    # layers: a move took 1.5 times as long, even while the background rested.
-    torch.set_num_threads(1)
-
-
-def _background():
-    """One thread for all explorers, so that what a move has overtaken cannot pile up and slow the next move."""
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(1, "explorer", initializer=_step_aside)
-    pool.submit(torch.get_num_threads).result()
-    torch.set_num_threads(threads)  # it speaks for all threads to come, too
-    return pool
-
-
-BACKGROUND = _background()
-
-
-def _behind(work, *args):
-    return asyncio.get_running_loop().run_in_executor(BACKGROUND, work, *args)
-
-
-def _at_home(work):
-    """Do it on the thread of the cells, where JupyterLab's messages do not arrive: theirs is another.
-
-    There OpenMP would keep a second team, see above; and here nothing else of the widget runs at the same time. Where
-    an interrupt, which is meant for a cell, hits the widget, the widget is made anew once the kernel is idle.
-    """
-
-    @functools.wraps(work)
-    def whole(self, *args):
-        try:
-            work(self, *args)
-        except KeyboardInterrupt:
-            with contextlib.suppress(RuntimeError):  # no event loop, as in a plain script
-                asyncio.get_running_loop().call_soon(self._open)
-            raise
-
-    def later(self, *args):
-        with contextlib.suppress(KeyboardInterrupt):  # it would end the kernel's loop
-            whole(self, *args)
-
-    @functools.wraps(work)
-    def at_home(self, *args):
-        thread, loop = self._home
-        if loop is None or thread is threading.current_thread():
-            whole(self, *args)
-        else:
-            loop.call_soon_threadsafe(later, self, *args)
-
-    return at_home
 
 
 class LambdaExplorer(anywidget.AnyWidget):
@@ -171,7 +111,7 @@ class LambdaExplorer(anywidget.AnyWidget):
             if self.live:
                 self._show()
 
-    @_at_home
+    @at_home
     def _turn(self, _):
         """Show another photo."""
         self._open()
@@ -183,7 +123,7 @@ class LambdaExplorer(anywidget.AnyWidget):
             studies.setdefault(name, study)  # the background may have been faster
         return studies[name]
 
-    @_at_home
+    @at_home
     def _switch(self, _=None):
         """Code with the codec that is in use now."""
         if self._study is None:
@@ -197,7 +137,7 @@ class LambdaExplorer(anywidget.AnyWidget):
         self._coded = self._study.code(self.lam)
         self._shown = shown
 
-    @_at_home
+    @at_home
     def _move(self, _=None):
         """Code at the newest λ and show it; positions in between, which had to wait, are left out."""
         if self._study is None:  # asleep
@@ -207,7 +147,7 @@ class LambdaExplorer(anywidget.AnyWidget):
         self._code()
         self._show()
 
-    @_at_home
+    @at_home
     def _show(self, _=None):
         if self._study is None:
             return self._open()
@@ -239,9 +179,9 @@ class LambdaExplorer(anywidget.AnyWidget):
                 await self._measure(self.other, quality)
             if study.rival(self.other, n_bytes) != self.frame["rivals"][self.other]:
                 self._send_frame()
-        self.detail = {"serial": self._serial, "own": await _behind(study.similarity, self._coded.image)}
+        self.detail = {"serial": self._serial, "own": await in_background(study.similarity, self._coded.image)}
         for name, rival in self.frame["rivals"].items():
-            self.detail = self.detail | {name: await _behind(study.similarity, rival["file"], name)}
+            self.detail = self.detail | {name: await in_background(study.similarity, rival["file"], name)}
         for name, settings in GRID.items():
             for setting in settings:
                 await self._measure(name, setting)
@@ -258,15 +198,15 @@ class LambdaExplorer(anywidget.AnyWidget):
             self._study.measure(name, setting)
             await asyncio.sleep(0.01)  # lets a newer position in
         else:
-            await _behind(self._study.measure, name, setting)
+            await in_background(self._study.measure, name, setting)
 
     async def _measure_beside(self, studies):
         """The curves of the codecs that are not in use: in the background, since no move waits for them."""
         for name in self.codecs:
-            study = await _behind(self._with, studies, name, self._study.image)
+            study = await in_background(self._with, studies, name, self._study.image)
             for lam in GRID["codec"]:
                 if lam not in study.points["codec"]:
-                    await _behind(study.measure, "codec", lam)
+                    await in_background(study.measure, "codec", lam)
             self._send_curves()
 
     def _send_curves(self):
@@ -275,7 +215,7 @@ class LambdaExplorer(anywidget.AnyWidget):
 
     # ---- messages from the page
 
-    @_at_home
+    @at_home
     def _receive(self, _, content, buffers):
         if content["kind"] == "wake" and self._study is None:
             self._open()

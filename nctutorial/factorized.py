@@ -43,7 +43,9 @@ class FactorizedCodec(Codec):
             node = torch.round(place_of(lam) * (NODES - 1)).long()
             dead = self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE
         shrunk = shrink(y * gain, dead)
-        bits = self.estimated_bits(torch.round(shrunk) if hard else add_noise(shrunk), gain, dead)
+        # behind the deadzone the encoder rests, and the prior can learn from the bits that files have
+        symbols = torch.round(shrunk) if deadzone or hard else add_noise(shrunk)
+        bits = self.estimated_bits(symbols, gain, dead)
         return ste_round(shrunk) * self.at_lam(self.log_inverse_gain, lam), bits
 
     def estimated_bits(self, t: Tensor, gain: Tensor, deadzone: Tensor) -> Tensor:

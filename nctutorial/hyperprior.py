@@ -124,10 +124,9 @@ class HyperpriorCodec(Codec):
             else:
                 cost = _cost(noisy(shrunk), dead, scale)
             bits = bits + (cost * where[mask]).sum((1, 2, 3))
-            new = (ste_round(shrunk) + mean) / ratio[:, first:last] * where[mask]
-            if deadzone:  # its gradient would draw the mean to those values only that are in the deadzone already
-                new = new.detach()
-            new = known[:, first:last] + new
+            exact = v[:, first:last]  # straight-through to y; to the mean, nothing
+            new = exact + (torch.round(shrunk) + mean - exact).detach()
+            new = known[:, first:last] + new / ratio[:, first:last] * where[mask]
             known = torch.cat([known[:, :first], new, known[:, last:]], 1)
         return known * ratio * self.at_lam(self.log_inverse_gain, lam), bits
 

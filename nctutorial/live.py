@@ -23,8 +23,9 @@ from matplotlib.figure import Figure
 
 from .data import check_image
 from .plotting import BLUE, STYLE
+from .threads import running_loop
 from .transforms import LAM_MAX, LAM_MIN
-from .widgets import Lam, running_loop
+from .widgets import Lam
 
 HERE = Path(__file__).parent
 EVERY = 5  # training steps between two measurements

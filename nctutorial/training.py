@@ -177,7 +177,7 @@ def train(
     crop; the loss is weighted by λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. In the first
     `entropy_steps` of the `steps` only what estimates the rate learns. In the last `decoder_steps` the encoder rests,
     and all behind it learns with the quantizer that files use, deadzone included. In each phase the learning rate is
-    constant and falls linearly to 0 over the last third. kind: "factorized" or "hyperprior". start: weights to begin
+    constant for a third and then falls linearly to 0. kind: "factorized" or "hyperprior". start: weights to begin
     with, instead of the PCA of patches; a hyperprior codec may take its transforms from a factorised one.
     Raises ImageError if the folder holds no photo of at least `crop` x `crop` and 128 x 128 pixels, and ValueError if
     `crop` is not a multiple of 16.
@@ -209,7 +209,7 @@ def train(
             part.requires_grad_(phase != "entropy")
         if step % 100 == 0:
             codec.update_deadzone(rounding_cost, rounds=3)
-        scale = min(1, (step - begin + 1) / 100, 3 * (end - step) / (end - begin))
+        scale = min(1, (step - begin + 1) / 100, 1.5 * (end - step) / (end - begin))
         rng = np.random.default_rng([seed, step])
         torch.manual_seed(int(rng.integers(2**31)))
         x = random_crops(photos, rng, batch, crop).to(device).contiguous(memory_format=torch.channels_last)

@@ -4,7 +4,6 @@ Nothing is computed when the slider moves, so the pages turn without a kernel an
 draws the pages of chapter 06.
 """
 
-import asyncio
 import base64
 import io
 import math
@@ -35,14 +34,6 @@ class Lam(t.Float):
         if not LAM_MIN * 0.999999 <= lam <= LAM_MAX * 1.000001:
             raise t.TraitError(f"lam lies between {LAM_MIN} and {LAM_MAX}, not at {lam}")
         return min(max(lam, LAM_MIN), LAM_MAX)
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The event loop of this thread; None in a plain script."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 ESM = """

@@ -16,7 +16,7 @@ from explorer_standin import DctCodec
 from PIL import Image
 from traitlets import TraitError
 
-from nctutorial import classical, data, explorer, metrics, plotting
+from nctutorial import classical, data, explorer, metrics, plotting, threads
 from nctutorial.explorer import LambdaExplorer, precompute, write_html
 from nctutorial.transforms import LAM_MAX, LAM_MIN
 
@@ -313,7 +313,7 @@ def test_the_background_has_one_thread_and_others_what_they_had():
     other = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
     other.start()
     other.join()
-    assert explorer.BACKGROUND.submit(torch.get_num_threads).result() == 1
+    assert threads.BACKGROUND.submit(torch.get_num_threads).result() == 1
     assert found == [torch.get_num_threads()]
 
 
