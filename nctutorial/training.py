@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
 
 from . import models
+from .checkpoints import load_checkpoint, read_log, save_checkpoint
 from .codecs import Codec
 from .data import ImageError, load_image, photo, photo_names, to_tensor, write_atomic
 from .optimizers import optimizers
@@ -120,41 +119,6 @@ def validate(codec: Codec) -> list[tuple[float, float, float]]:
     return rows
 
 
-def _save_checkpoint(path: Path, step: int, mean_loss: float, codec: Codec, found: list) -> None:
-    tensors = {f"codec/{k}": v for k, v in codec.state_dict().items()}
-    for j, optimizer in enumerate(found):
-        for i, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{j}/{i}/{k}": torch.as_tensor(v) for k, v in state.items()}
-    tensors |= {"step": torch.tensor(step), "mean_loss": torch.tensor(mean_loss, dtype=torch.float64)}
-    tensors |= {"bf16": torch.tensor(codec.bf16)}
-    write_atomic(path, save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}))
-
-
-def _load_checkpoint(path: Path, codec: Codec, found: list) -> tuple[int, float]:
-    """Go back to where a training was: (step, mean loss). Raises ValueError if the file is of no such training."""
-    try:
-        tensors = load_file(path)
-        state = {k.removeprefix("codec/"): v for k, v in tensors.items() if k.startswith("codec/")}
-        codec.restore(state)
-        for j, optimizer in enumerate(found):
-            whole = optimizer.state_dict()
-            whole["state"] = {}
-            for key, value in tensors.items():
-                if key.startswith(f"optimizer/{j}/"):
-                    _, _, i, name = key.split("/")
-                    whole["state"].setdefault(int(i), {})[name] = value
-            optimizer.load_state_dict(whole)
-        codec.bf16 = bool(tensors["bf16"])  # a timing chose it, perhaps otherwise today
-        return int(tensors["step"]), float(tensors["mean_loss"])
-    except (SafetensorError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path} is no checkpoint of this training: delete it to begin again") from error
-
-
-def _read_log(path: Path) -> list[list[str]]:
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [line.split(",") for line in lines if line.split(",")[0].isdigit()]
-
-
 def train(
     folder: Path | str,
     out: Path | str,
@@ -199,8 +163,8 @@ def train(
     ends = entropy_steps, steps - decoder_steps, steps
     phases = [*zip((0, *ends), ends, ("entropy", "joint", "decoder"), strict=False)]
     checkpoint, log = out.with_suffix(".checkpoint"), out.with_suffix(".csv")
-    first, mean_loss = _load_checkpoint(checkpoint, codec, found) if checkpoint.exists() else (0, math.nan)
-    rows = [row for row in _read_log(log) if int(row[0]) <= first]
+    first, mean_loss = load_checkpoint(checkpoint, codec, found) if checkpoint.exists() else (0, math.nan)
+    rows = [row for row in read_log(log) if int(row[0]) <= first]
     for step in (bar := tqdm(range(first, steps), initial=first, total=steps)):
         begin, end, phase = next(part for part in phases if step < part[1])
         for part in (codec.analysis, codec.linear_analysis, codec.log_gain):
@@ -232,7 +196,7 @@ def train(
             row = [f"{value:.4f}" for triple in validate(codec) for value in triple]
             rows.append([str(step + 1), f"{mean_loss:.4f}", *row])
             write_atomic(log, "".join(",".join(row) + "\n" for row in rows).encode())
-            _save_checkpoint(checkpoint, step + 1, mean_loss, codec, found)
+            save_checkpoint(checkpoint, step + 1, mean_loss, codec, found)
     codec = codec.cpu().eval()
     codec.bf16 = False
     codec.finish(rounding_cost)

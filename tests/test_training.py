@@ -234,7 +234,7 @@ def test_killed_and_resumed_training_ends_with_the_same_bits(
 def test_killed_between_the_log_and_the_checkpoint(folder, tmp_path, without_pca, monkeypatch):
     arguments = {"steps": 4, "decoder_steps": 1, "batch": 1, "every": 2}
     training.train(folder, tmp_path / "whole.safetensors", **arguments)
-    save_checkpoint = training._save_checkpoint
+    save_checkpoint = training.save_checkpoint
 
     def killed(path, step, *rest):
         if step == 4:
@@ -242,7 +242,7 @@ def test_killed_between_the_log_and_the_checkpoint(folder, tmp_path, without_pca
         save_checkpoint(path, step, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_save_checkpoint", killed)
+        patch.setattr(training, "save_checkpoint", killed)
         with pytest.raises(KeyboardInterrupt):
             training.train(folder, tmp_path / "a.safetensors", **arguments)
     log = tmp_path / "a.csv"
