@@ -12,7 +12,6 @@ const COLOURS = { // Okabe-Ito, green and purple darkened for text
 const DASHES = { jpeg: "7 4", webp: "2 3" }; // the codec in use has none
 const BESIDE = "12 3 2 3"; // and the one that is not in use this
 const VIRIDIS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
-const LIVE_STEPS = 64; // arrow-key steps along the live slider
 const BLOCK = 16; // pixels per latent location
 const BITS_DECADES = 3; // the bits map's colour scale runs from 1 to 10^3 bits
 const UPLOAD_LIMIT = 100e6;
@@ -406,13 +405,18 @@ const watched = new WeakMap(); // model -> how many views show it
 
 function createControls(model, live) {
   const id = `nct-${Math.random().toString(36).slice(2)}`; // another explorer on the page has another
-  const [low, high] = model.get("lam_range");
-  const steps = live ? LIVE_STEPS : model.get("stills").length - 1;
+  const stops = model.get("stops");
+  const [low, high] = [stops[0], stops.at(-1)];
+  const steps = (live ? stops : model.get("stills")).length - 1;
   const slider = h("input", {
     type: "range", id, min: 0, max: steps, step: live ? "any" : 1, "aria-describedby": `${id}-help`,
   });
-  const at = (lam) => (steps * Math.log(lam / low)) / Math.log(high / low);
-  const lamAt = (value) => low * (high / low) ** (value / steps);
+  function at(lam) {
+    const position = (steps * Math.log(lam / low)) / Math.log(high / low);
+    const stop = Math.round(position);
+    return Math.abs(position - stop) < 1e-6 ? stop : position;
+  }
+  const lamAt = (value) => (live && stops[value]) || low * (high / low) ** (value / steps);
   const ticks = h("div", { class: "nct-ticks", "aria-hidden": "true" });
   for (const lam of [0.001, 0.002, 0.005, 0.01, 0.02, 0.05].filter((lam) => lam >= low && lam <= high)) {
     const tick = h("span", {}, String(lam));
@@ -426,13 +430,14 @@ function createControls(model, live) {
       h("div", { class: "nct-ends", id: `${id}-help` }, h("span", {}, "← smaller file"), h("span", {}, "better picture →"))));
 
   slider.addEventListener("keydown", (event) => {
-    const page = steps / 8;
+    const page = Math.ceil(steps / 8);
     const fine = event.shiftKey && live ? 1 / 8 : 1;
     const move = { ArrowRight: fine, ArrowUp: fine, ArrowLeft: -fine, ArrowDown: -fine, PageUp: page, PageDown: -page,
       Home: -steps, End: steps }[event.key];
     if (!move || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    slider.value = clamp(Number(slider.value) + move, 0, steps);
+    const to = Number(slider.value) + move;
+    slider.value = clamp(Math.abs(move) < 1 ? to : move > 0 ? Math.floor(to) : Math.ceil(to), 0, steps); // from stop to stop
     slider.dispatchEvent(new Event("input", { bubbles: true }));
   });
 
@@ -440,7 +445,8 @@ function createControls(model, live) {
     value.textContent = `= ${showLam(lam)}`;
     slider.setAttribute("aria-valuetext", `λ = ${showLam(lam)}`);
   }
-  return { node, slider, show, at, lamAt };
+  const lamNear = (value) => lamAt(Math.round(value));
+  return { node, slider, show, at, lamAt, lamNear };
 }
 
 function createPhotoChoice(model, complain, opening) {
@@ -529,7 +535,9 @@ function render({ model, el }) {
   let painted = null; // what lies on the other picture's canvas
   let announce = 0;
   let waiting = 0;
-  let due = false; // an answer to a λ that was sent
+  let dragged = false; // the thumb is held
+  let asked = null; // the λ that was sent last
+  let due = false; // an answer to it
   let wanted = null; // the λ to be sent after it
 
   const frameNow = () => (live ? model.get("frame") : model.get("stills")[Math.round(Number(controls.slider.value))]);
@@ -620,13 +628,12 @@ function render({ model, el }) {
   }
 
   /** Sends λ to the kernel, or, while an answer is due, remembers it: a drag must not bury the kernel in messages. */
-  function ask(lam) {
-    if (due) {
-      wanted = lam;
-      return;
-    }
+  function ask(lam, atOnce = !due) {
+    wanted = atOnce ? null : lam;
+    if (!atOnce) return;
     if (Math.abs(Math.log(lam / model.get("lam"))) < 1e-9) return; // there it stands: no answer would come
     due = true;
+    asked = lam;
     model.set("lam", lam);
     model.save_changes();
     expectAnswer();
@@ -639,12 +646,21 @@ function render({ model, el }) {
     if (lam !== null) ask(lam);
   }
 
-  controls.slider.addEventListener("input", () => {
-    const lam = controls.lamAt(Number(controls.slider.value));
+  /** A thumb in motion goes from stop to stop, where the kernel may have the picture ready; it rests where it is let go. */
+  function move(atOnce) {
+    const value = Number(controls.slider.value);
+    const lam = dragged ? controls.lamNear(value) : controls.lamAt(value);
     controls.show(lam);
-    if (!live) return refresh();
-    ask(lam);
-  });
+    if (live) ask(lam, atOnce);
+    else refresh();
+  }
+  const hold = (held) => () => {
+    dragged = held;
+    if (!held) move(true);
+  };
+  controls.slider.addEventListener("input", () => move());
+  controls.slider.addEventListener("pointerdown", hold(true));
+  for (const end of ["change", "pointerup", "pointercancel"]) controls.slider.addEventListener(end, hold(false));
   codec.addEventListener("change", () => {
     model.set("codec", codec.value);
     model.save_changes();
@@ -665,8 +681,8 @@ function render({ model, el }) {
 
   function showLamFromModel() {
     const lam = model.get("lam");
-    const lamOnSlider = controls.lamAt(Number(controls.slider.value));
-    if (Math.abs(Math.log(lam / lamOnSlider)) < 1e-9) return; // our own echo: leave the thumb alone
+    if (lam === asked) return; // our own echo: leave the thumb alone
+    asked = null;
     controls.slider.value = controls.at(lam);
     controls.show(lam);
     if (!live) refresh();

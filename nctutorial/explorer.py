@@ -19,7 +19,7 @@ from scipy.ndimage import uniform_filter
 
 from . import classical, data, metrics, page, plotting
 from .models import NAMES, load_codec
-from .study import GRID, RIVALS, Study, as_file, fit
+from .study import GRID, RIVALS, STOPS, Study, as_file, fit
 from .threads import at_home, in_background, running_loop
 from .transforms import LAM_MAX, LAM_MIN
 from .widgets import Lam
@@ -46,7 +46,7 @@ class LambdaExplorer(anywidget.AnyWidget):
     codecs = t.List(list(NAMES)).tag(sync=True)
     other = t.Enum(("original", *RIVALS), "original").tag(sync=True)
     live = t.Bool(True).tag(sync=True)
-    lam_range = t.List([LAM_MIN, LAM_MAX]).tag(sync=True)
+    stops = t.List(STOPS).tag(sync=True)  # where the arrow keys and a drag halt
     photos = t.Dict().tag(sync=True)
     scene = t.Dict().tag(sync=True)  # the photo: its pixels, its size
     frame = t.Dict().tag(sync=True)  # the photo as coded at one λ: pixels, bits per block and figures
@@ -128,6 +128,7 @@ class LambdaExplorer(anywidget.AnyWidget):
         """Code with the codec that is in use now."""
         if self._study is None:
             return self._open()
+        self._study.kept.clear()  # the pictures of one codec are enough to hold
         self._study = self._with(self._studies, self.codec, self._study.image)
         self._move()
 
@@ -167,13 +168,17 @@ class LambdaExplorer(anywidget.AnyWidget):
         if self._task:
             self._task.cancel()
         try:
-            self._task = asyncio.get_running_loop().create_task(self._rest(REST))
+            self._task = asyncio.get_running_loop().create_task(self._while_resting())
         except RuntimeError:  # no event loop, as in a plain script: nobody else is waiting
-            asyncio.run(self._rest(0))
+            asyncio.run(self._rest())
 
-    async def _rest(self, pause):
+    async def _while_resting(self):
+        await asyncio.sleep(REST)
+        await self._rest()
+        await self._ahead()
+
+    async def _rest(self):
         study, n_bytes = self._study, len(self._coded.data)
-        await asyncio.sleep(pause)
         if self.other in RIVALS:
             while (quality := study.between(self.other, n_bytes)) is not None:
                 await self._measure(self.other, quality)
@@ -187,8 +192,15 @@ class LambdaExplorer(anywidget.AnyWidget):
                 await self._measure(name, setting)
             self._send_curves()
         await self._measure_beside(self._studies)
+
+    async def _ahead(self):
+        """What the next moves will ask for: the stops around this one, and the files of the other codec."""
+        study = self._study
+        for stop in study.stops_near(self.lam):
+            if stop not in study.kept:
+                await in_background(study.code, stop)
         if self.other in RIVALS:
-            for quality in classical.QUALITIES[self.other]:  # so that the next move finds its file at once
+            for quality in classical.QUALITIES[self.other]:
                 await self._measure(self.other, quality)
 
     async def _measure(self, name, setting):

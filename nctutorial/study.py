@@ -14,12 +14,14 @@ from .codecs import Coded
 from .transforms import LAM_MAX, LAM_MIN
 
 RIVALS = ("jpeg", "webp")
+STOPS: list[float] = np.geomspace(LAM_MIN, LAM_MAX, 61).tolist()  # λ, an arrow key on the slider apart
 GRID: dict[str, Sequence[float]] = {  # where each codec's curve is measured: λ, or quality
-    "codec": np.geomspace(LAM_MIN, LAM_MAX, 13).tolist(),
+    "codec": STOPS[::5],
     "jpeg": (1, *classical.CURVE["jpeg"]),
     "webp": classical.CURVE["webp"][::2],  # it takes 0.2 s a file
 }
 MAX_PIXELS, MAX_SIDE = 1_048_576, 8192  # a larger photo is scaled down
+KEPT = 72 << 20  # bytes of coded pictures that are kept: all stops of a photo of 768 x 512
 
 
 class Study:
@@ -37,9 +39,21 @@ class Study:
         self.points: dict[str, dict[float, tuple[int, float]]] = {"codec": {}} | rivals
         # name -> quality -> the file
         self.files: dict[str, dict[float, bytes]] = beside.files if beside else {name: {} for name in RIVALS}
+        self.room = max(KEPT // image.nbytes, 1)
+        self.kept: dict[float, Coded] = {}  # by λ
 
     def code(self, lam: float) -> Coded:
-        return self.codec.code(self.latent, lam)
+        """What the codec makes of the photo at λ. At the slider's stops it is kept, as far as there is room."""
+        coded = self.kept.get(lam) or self.codec.code(self.latent, lam)
+        if lam in STOPS:
+            self.kept[lam] = coded
+            while len(self.kept) > self.room:
+                self.kept.pop(max(list(self.kept), key=lambda stop: abs(math.log(stop / lam))), None)
+        return coded
+
+    def stops_near(self, lam: float) -> list[float]:
+        """As many stops of the slider as can be kept, the nearest to λ first."""
+        return sorted(STOPS, key=lambda stop: abs(math.log(stop / lam)))[: self.room]
 
     def measure(self, name: str, setting: float) -> None:
         """Code the photo by `name` at λ or quality `setting`, once, and keep (bytes, PSNR)."""

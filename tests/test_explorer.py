@@ -16,7 +16,7 @@ from explorer_standin import DctCodec
 from PIL import Image
 from traitlets import TraitError
 
-from nctutorial import classical, data, explorer, metrics, plotting, threads
+from nctutorial import classical, data, explorer, metrics, plotting, study, threads
 from nctutorial.explorer import LambdaExplorer, precompute, write_html
 from nctutorial.transforms import LAM_MAX, LAM_MIN
 
@@ -383,6 +383,56 @@ def test_what_another_thread_asks_is_done_on_the_thread_of_the_cells(quick):
         widget.close()
 
     asyncio.run(cells())
+
+
+# ---- the stops of the slider
+
+
+def test_the_stops_are_coded_ahead_nearest_first_and_then_only_shown(monkeypatch, photo):
+    CountingLoop(monkeypatch, rest=0.0)
+    codec = DctCodec()
+
+    async def ahead():
+        widget = LambdaExplorer(photo, lam=0.02, codec=codec)
+        await asyncio.wait_for(widget._task, 60)
+        rest = [lam for lam in codec.coded if lam not in (0.02, *explorer.GRID["codec"])]
+        distances = [abs(math.log(lam / 0.02)) for lam in rest]
+        assert len(rest) == 48 and distances == sorted(distances)
+        known = len(codec.coded)
+        for lam in widget.stops[::-7]:
+            widget.set_state({"lam": lam})
+            assert widget.frame["lam"] == lam
+            assert np.array_equal(pixels(widget.frame, photo), codec.code(widget._study.latent, lam).image)
+            codec.coded.pop()
+        await asyncio.wait_for(widget._task, 60)
+        assert len(codec.coded) == known
+        widget.set_state({"lam": 0.021})
+        widget.set_state({"lam": 0.022})
+        assert codec.coded[known:] == [0.021, 0.022]
+        widget.close()
+
+    asyncio.run(ahead())
+
+
+def test_only_stops_are_kept_and_no_more_than_there_is_room_for(monkeypatch, photo):
+    monkeypatch.setattr(study, "KEPT", 4 * photo.nbytes + 1)
+    made = study.Study(photo, DctCodec())
+    stops = made.stops_near(study.STOPS[30] * 1.01)
+    assert stops == [study.STOPS[i] for i in (30, 31, 29, 32)]
+    for lam in (*stops, 0.0123):
+        made.code(lam)
+    assert sorted(made.kept) == study.STOPS[29:33]
+    made.code(study.STOPS[33])
+    assert sorted(made.kept) == study.STOPS[30:34], "the farthest makes room"
+    monkeypatch.setattr(study, "KEPT", 0)
+    assert study.Study(photo, DctCodec()).stops_near(1e-9) == [LAM_MIN]
+
+
+def test_the_other_codec_lets_its_pictures_go(both):
+    first = both._study
+    assert first.kept
+    both.codec = "hyperprior"
+    assert not first.kept and both._study.kept
 
 
 # ---- the reader's own photo

@@ -25,11 +25,13 @@ def test_chapter_07_as_a_student_uses_it(lab, page):
     open_notebook(page, lab(CHAPTER))
     run_all(page)
     explorer = ExplorerPage(page)
-    # by keyboard
-    size, picture, lam = explorer.value("bytes"), explorer.pixels(), explorer.lam
-    assert 8 * size / (768 * 512) == pytest.approx(explorer.value("bpp"), abs=6e-4)
+    # by keyboard, from stop to stop
     explorer.bring_into_view()
     explorer.slider.focus()
+    explorer.wait_for_change(lambda: explorer.slider.press("ArrowRight"))
+    assert explorer.slider.input_value() == "34"
+    size, picture, lam = explorer.value("bytes"), explorer.pixels(), explorer.lam
+    assert 8 * size / (768 * 512) == pytest.approx(explorer.value("bpp"), abs=6e-4)
     explorer.wait_for_change(lambda: explorer.slider.press("ArrowRight"))
     assert explorer.lam > lam and explorer.value("bytes") > size
     assert explorer.pixels() != picture
@@ -50,8 +52,12 @@ def test_chapter_07_as_a_student_uses_it(lab, page):
     for part in np.linspace(1, 0.25, 20):
         page.mouse.move(box["x"] + box["width"] * part, middle)
         page.wait_for_timeout(16)
+    held = explorer.slider.get_attribute("aria-valuetext")
     page.mouse.up()
-    explorer.wait_until("(root) => Math.abs(Math.log(root.dataset.lam / 0.00278)) < 0.1")
+    let_go = float(explorer.slider.input_value())
+    assert let_go == pytest.approx(15, abs=2) and let_go % 1
+    assert held == f"λ = {0.001 * 60 ** (round(let_go) / 60):.3g}"
+    explorer.wait_until("(root, lam) => Math.abs(Math.log(root.dataset.lam / lam)) < 2e-3", 0.001 * 60 ** (let_go / 60))
     assert explorer.value("bytes") < largest / 3
     explorer.wait_for_rest()
     assert 0.8 < explorer.value("ms_ssim") < 1
