@@ -627,11 +627,13 @@ function render({ model, el }) {
     }, 8000);
   }
 
+  const same = (a, b) => Math.abs(Math.log(a / b)) < 1e-9; // the kernel rounds λ at the ends of the slider
+
   /** Sends λ to the kernel, or, while an answer is due, remembers it: a drag must not bury the kernel in messages. */
   function ask(lam, atOnce = !due) {
     wanted = atOnce ? null : lam;
     if (!atOnce) return;
-    if (Math.abs(Math.log(lam / model.get("lam"))) < 1e-9) return; // there it stands: no answer would come
+    if (same(lam, model.get("lam"))) return; // there it stands: no answer would come
     due = true;
     asked = lam;
     model.set("lam", lam);
@@ -690,8 +692,9 @@ function render({ model, el }) {
   const listeners = {
     "change:lam": showLamFromModel,
     "change:frame": () => {
+      const overtaken = !same(model.get("frame").asked, model.get("lam")); // leave the processor to the one being made
       answered();
-      refresh();
+      if (!overtaken) refresh();
     },
     "change:detail": write,
     "change:curves": showCurves,

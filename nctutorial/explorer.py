@@ -159,7 +159,7 @@ class LambdaExplorer(anywidget.AnyWidget):
         names = [self.other] if self.other in RIVALS else []
         figures = self._study.figures(self._coded, names)
         pixels = {"type": "raw", "pixels": self._coded.image.tobytes()}
-        self.frame = {"serial": self._serial, "codec": self.codec} | pixels | figures
+        self.frame = {"serial": self._serial, "codec": self.codec, "asked": self._shown[1]} | pixels | figures
 
     # ---- what may wait
 

@@ -70,6 +70,7 @@ def test_a_move_shows_what_the_codec_made(widget, photo):
         widget.set_state({"lam": lam})
         coded, frame = codec.code(codec.analyze(photo), lam), widget.frame
         assert np.array_equal(pixels(frame, photo), coded.image)
+        assert frame["asked"] == lam
         assert frame["bytes"] == len(coded.data)
         assert frame["bpp"] == 8 * len(coded.data) / (96 * 144)
         assert frame["estimated"] == pytest.approx(coded.bits.sum() / (96 * 144))
