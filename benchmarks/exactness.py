@@ -109,7 +109,7 @@ def main() -> None:
                 symbols = codec.quantize(latent, lam)
                 (files / f"{path.stem}_{i}.nct").write_bytes(codec.encode(symbols))
                 with torch.inference_mode():
-                    bits = codec.relaxed(latent.y, torch.tensor([lam]).float(), deadzone=True, hard=True)[1].item()
+                    bits = codec.relaxed(latent.y, torch.tensor([lam]).float())[1].item()
                 integers, floats = integers + np.log(codec.bits(symbols).sum()), floats + np.log(bits)
                 arrays = {key: value for key, value in vars(symbols).items() if isinstance(value, np.ndarray)}
                 total += sum(value.size for value in arrays.values())

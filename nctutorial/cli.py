@@ -15,6 +15,7 @@ from typing import NoReturn
 import nctutorial
 
 from . import benchmark, bitstream, data, folder, metrics, models, transforms
+from .layers import RELAXATIONS
 from .training import train
 
 
@@ -95,9 +96,8 @@ def _benchmark(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    train(
-        args.folder, args.out, kind=args.codec, start=args.start, **{name: getattr(args, name) for name in _numbers()}
-    )
+    numbers = {name: getattr(args, name) for name in _numbers()}
+    train(args.folder, args.out, kind=args.codec, relaxation=args.relaxation, start=args.start, **numbers)
 
 
 def _numbers() -> dict[str, int | float]:
@@ -151,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         option, help = "--" + name.replace("_", "-"), "default %(default)s"
         added.add_argument(option, metavar="N", type=_at_least(least), default=default, help=help)
     added.add_argument("--codec", choices=models.NAMES, default="factorized", help="default %(default)s")
+    added.add_argument("--relaxation", choices=RELAXATIONS, default="noise", help="default %(default)s")
     added.add_argument("--start", metavar="WEIGHTS", help="weights to begin with, default the PCA of patches")
     return parser
 

@@ -66,21 +66,20 @@ class Codec(Transforms, ABC):
     SIZED_BY_TRAINING: tuple[str, ...] = ()  # buffers
     _last_tables: tuple[int, bitstream.Tables] | None = None  # position on the grid, tables
 
-    def forward(self, x: Tensor, lam: Tensor, deadzone: bool = False) -> tuple[Tensor, Tensor]:
-        """The codec in training: rounded latents for the decoder, noisy ones for the rate.
+    def forward(self, x: Tensor, lam: Tensor, relaxation: str | None = None) -> tuple[Tensor, Tensor]:
+        """The codec in training. x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,).
 
-        x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,). The two stand-ins for the quantizer
-        are mixed as in Minnen and Singh 2020 (arXiv:2007.08739). deadzone: round as files do, with wider bins around
-        zero; the encoder must not learn then, since its gradient would pull values out of the bin that stay in it.
+        relaxation: see `layers.relax`. The quantizer is that of files, with wider bins around zero, but for "noise":
+        the straight-through gradient would pull values out of a deadzone that stay in it.
         """
-        y_hat, bits = self.relaxed(self.analyze_tensor(x), lam, deadzone)
+        y_hat, bits = self.relaxed(self.analyze_tensor(x), lam, relaxation)
         return self.synthesize_tensor(y_hat), bits
 
     @abstractmethod
-    def relaxed(self, y: Tensor, lam: Tensor, deadzone: bool = False, hard: bool = False) -> tuple[Tensor, Tensor]:
+    def relaxed(self, y: Tensor, lam: Tensor, relaxation: str | None = None) -> tuple[Tensor, Tensor]:
         """Quantise y and estimate its bits, differentiably. y: (B, M, h, w); lam: (B,). Returns y_hat as y, bits: (B,).
 
-        hard: count the bits of rounded values, as files have them, and not of noisy ones.
+        relaxation: as in `forward`. A hyper-latent is noisy in training mode, and rounded otherwise.
         """
 
     @abstractmethod

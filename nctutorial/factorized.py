@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import bitstream
 from .codecs import Codec, Latent, Symbols
-from .layers import add_noise, shrink, ste_round
+from .layers import relax, shrink
 from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
 from .transforms import NODES, between_nodes, lam_index, latent_shape, node_lams, place_of
 
@@ -36,20 +36,15 @@ class FactorizedCodec(Codec):
     def start_prior(self, spread: Tensor) -> None:
         self.prior = FactorizedPrior(len(spread), spread)
 
-    def relaxed(self, y: Tensor, lam: Tensor, deadzone: bool = False, hard: bool = False) -> tuple[Tensor, Tensor]:
+    def relaxed(self, y: Tensor, lam: Tensor, relaxation: str | None = None) -> tuple[Tensor, Tensor]:
         gain = self.at_lam(self.log_gain, lam)
-        dead = torch.zeros_like(gain)
-        if deadzone:
-            node = torch.round(place_of(lam) * (NODES - 1)).long()
-            dead = self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE
-        shrunk = shrink(y * gain, dead)
-        # behind the deadzone the encoder rests, and the prior can learn from the bits that files have
-        symbols = torch.round(shrunk) if deadzone or hard else add_noise(shrunk)
-        bits = self.estimated_bits(symbols, gain, dead)
-        return ste_round(shrunk) * self.at_lam(self.log_inverse_gain, lam), bits
+        node = torch.round(place_of(lam) * (NODES - 1)).long()
+        dead = self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE * (relaxation != "noise")
+        t, rated = relax(shrink(y * gain, dead), relaxation)
+        return t * self.at_lam(self.log_inverse_gain, lam), self.estimated_bits(rated, gain, dead)
 
     def estimated_bits(self, t: Tensor, gain: Tensor, deadzone: Tensor) -> Tensor:
-        """Cross-entropy of symbols, or noisy symbols, t under the prior, bits per image.
+        """Cross-entropy of symbols t, rounded or not, under the prior, bits per image.
 
         t: (B, M, h, w); gain, deadzone: (B, M, 1, 1). Returns (B,). What shrinks to (t - 1/2, t + 1/2) is an
         interval of y; its mass under the prior is the probability of t.

@@ -18,7 +18,7 @@ from .bitstream import SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables
 from .codecs import Codec, Latent, Symbols
 from .context import ContextModel, masks
 from .exact import LIMIT, ONE, integer
-from .layers import add_noise, shrink, ste_round
+from .layers import add_noise, relax, shrink, ste_round
 from .parts import MEAN_LIMIT, MEAN_ONE, HyperSymbols, Part, hyper_shape, parts
 from .priors import (
     DEADZONE_ONE,
@@ -99,8 +99,8 @@ class HyperpriorCodec(Codec):
     def start_prior(self, spread: Tensor) -> None:
         self.unit.copy_(spread)
 
-    def relaxed(self, y: Tensor, lam: Tensor, deadzone: bool = False, hard: bool = False) -> tuple[Tensor, Tensor]:
-        noisy = torch.round if hard else add_noise
+    def relaxed(self, y: Tensor, lam: Tensor, relaxation: str | None = None) -> tuple[Tensor, Tensor]:
+        noisy = add_noise if self.training else torch.round
         gain = self.at_lam(self.log_gain, lam)
         level = 2 * place_of(lam) - 1
         level = torch.stack([level, level**2], 1)[:, :, None, None]
@@ -116,17 +116,14 @@ class HyperpriorCodec(Codec):
             mean, log_scale = self.context.parameters_of(i, side, known, level)
             mean = mean * ratio[:, first:last]
             scale = (torch.exp(log_scale.clamp(-8, 8)) * ratio[:, first:last]).clamp_min(scale_at(0))
-            dead = self.deadzone.to(scale)[level_of(scale)] / DEADZONE_ONE if deadzone else torch.zeros_like(scale)
-            shrunk = shrink(v[:, first:last] - mean, dead)
-            if deadzone and not hard:  # scales learn from the symbols that files hold, means from noisy ones
-                noise = _cost(noisy(shrunk), dead, scale.detach())
-                cost = _cost(torch.round(shrunk).detach(), dead, scale) + noise - noise.detach()
-            else:
-                cost = _cost(noisy(shrunk), dead, scale)
+            dead = self.deadzone.to(scale)[level_of(scale)] / DEADZONE_ONE * (relaxation != "noise")
+            exact = v[:, first:last]
+            t, rated = relax(shrink(exact - mean.detach(), dead), relaxation)
+            # y and scales learn from these symbols, means from noisy ones: most means could move without changing any
+            noise = _cost(noisy(shrink(exact.detach() - mean, dead)), dead, scale.detach())
+            cost = _cost(rated, dead, scale) + noise - noise.detach()
             bits = bits + (cost * where[mask]).sum((1, 2, 3))
-            exact = v[:, first:last]  # straight-through to y; to the mean, nothing
-            new = exact + (torch.round(shrunk) + mean - exact).detach()
-            new = known[:, first:last] + new / ratio[:, first:last] * where[mask]
+            new = known[:, first:last] + (t + mean.detach()) / ratio[:, first:last] * where[mask]
             known = torch.cat([known[:, :first], new, known[:, last:]], 1)
         return known * ratio * self.at_lam(self.log_inverse_gain, lam), bits
 
@@ -300,7 +297,7 @@ class HyperpriorCodec(Codec):
 
 
 def _cost(t: Tensor, dead: Tensor, scale: Tensor) -> Tensor:
-    """Bits of symbols, or noisy ones, that a deadzone has shrunk."""
+    """Bits of symbols that a deadzone has shrunk, rounded or noisy."""
     low, high = (end + torch.sign(end) * dead for end in (t - 0.5, t + 0.5))
     return -torch.log2(logistic_mass(low, high, scale))
 

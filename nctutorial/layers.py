@@ -62,6 +62,33 @@ def ste_round(v: Tensor) -> Tensor:
     return v + (v.round() - v).detach()
 
 
+def random_round(v: Tensor, temperature: float = 0.35) -> Tensor:
+    """Training's closest stand-in for rounding: near one of the two integers around v, more likely the nearer one.
+
+    Stochastic Gumbel annealing (Yang, Bamler and Mandt 2020, arXiv:2006.04240) at one temperature. Unlike noise it
+    leaves a zero that is no close call a zero, in R and in D; and the gradient is that of the average outcome.
+    """
+    low = v.detach().floor()
+    part = (v - low).clamp(1e-4, 1 - 1e-4)
+    odds = (torch.atanh(part) - torch.atanh(1 - part)) / temperature
+    return low + torch.sigmoid((odds + torch.logit(torch.rand_like(part), 1e-6)) / temperature)
+
+
+RELAXATIONS = ("noise", "random")
+
+
+def relax(v: Tensor, relaxation: str | None) -> tuple[Tensor, Tensor]:
+    """What training takes for round(v), twice: for the distortion, and for the rate. Shapes as v.
+
+    "noise": straight-through rounding and noise (Minnen and Singh 2020, arXiv:2007.08739). "random": `random_round`,
+    the same for both. None: both rounded, which has no gradient.
+    """
+    if relaxation == "noise":
+        return ste_round(v), add_noise(v)
+    t = random_round(v) if relaxation == "random" else torch.round(v)
+    return t, t
+
+
 class ResidualBlock(nn.Module):
     """x + f(x), f a bottleneck of 1x1, 3x3 and 1x1 convolutions (He et al. 2016, arXiv:1512.03385). Same shape out."""
 

@@ -13,6 +13,7 @@ from . import models
 from .checkpoints import load_checkpoint, read_log, save_checkpoint
 from .codecs import Codec
 from .data import ImageError, load_image, photo, photo_names, to_tensor, write_atomic
+from .layers import RELAXATIONS
 from .optimizers import optimizers
 from .transforms import GREY, LAM_MAX, LAM_MIN, STRIDE, Transforms
 
@@ -44,6 +45,11 @@ def random_crops(photos: list[np.ndarray], rng: np.random.Generator, count: int,
         top, left = (rng.integers(side - size + 1) for side in photos[i].shape[:2])
         crop[:] = photos[i][top : top + size, left : left + size][:, :: rng.choice([-1, 1])]
     return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+
+
+def random_lams(count: int) -> Tensor:
+    """λ for each crop of a batch, log-uniform, one in each of `count` equal parts of the range: (count,)."""
+    return LAM_MIN * (LAM_MAX / LAM_MIN) ** ((torch.arange(count) + torch.rand(count)) / count)
 
 
 def start_from_pca(codec: Codec, photos: list[np.ndarray], rng: np.random.Generator) -> None:
@@ -83,7 +89,7 @@ def fastest_dtype_is_bf16(device: str) -> bool:
 
 @torch.no_grad()
 def start_from(codec: Codec, path: Path | str, photos: list[np.ndarray], rng: np.random.Generator) -> None:
-    """Start with the weights in a file. A hyperprior codec may take its transforms from a factorised one."""
+    """Start with the weights in a file; of the other kind's weights the transforms alone."""
     found = models.load_codec(str(path))
     if type(found) is type(codec):
         codec.restore(found.state_dict())
@@ -94,9 +100,9 @@ def start_from(codec: Codec, path: Path | str, photos: list[np.ndarray], rng: np
     codec.start_prior(y.std((0, 2, 3)).clamp_min(0.1))
 
 
-def relaxed_loss(codec: Codec, x: Tensor, lam: Tensor, deadzone: bool = False) -> Tensor:
-    """R + λD of each crop. x: (B, 3, H, W); lam: (B,); deadzone: see Codec.forward. Returns (B,)."""
-    x_hat, bits = codec(x, lam, deadzone)
+def relaxed_loss(codec: Codec, x: Tensor, lam: Tensor, relaxation: str | None) -> Tensor:
+    """R + λD of each crop. x: (B, 3, H, W); lam: (B,); relaxation: see Codec.forward. Returns (B,)."""
+    x_hat, bits = codec(x, lam, relaxation)
     return bits / (x.shape[2] * x.shape[3]) + lam * 255**2 * (x_hat - x).square().mean((1, 2, 3))
 
 
@@ -104,18 +110,20 @@ def relaxed_loss(codec: Codec, x: Tensor, lam: Tensor, deadzone: bool = False) -
 def validate(codec: Codec) -> list[tuple[float, float, float]]:
     """(λ, estimated bpp, PSNR) on the held-out photos, averaged over the photos."""
     rows = []
+    codec.eval()
     for lam in VALIDATION_LAMS:
         bpp, psnr = [], []
         for name in photo_names("heldout"):
             x = to_tensor(photo(name)).to(codec.y_scale.device)
             x = x[..., : x.shape[2] // STRIDE * STRIDE, : x.shape[3] // STRIDE * STRIDE]
             lams = torch.tensor([lam], device=x.device)
-            y_hat, bits = codec.relaxed(codec.analyze_tensor(x), lams, deadzone=True, hard=True)
+            y_hat, bits = codec.relaxed(codec.analyze_tensor(x), lams)
             x_hat = codec.synthesize_tensor(y_hat)
             error = (x_hat.clamp(0, 1) - x).square().mean().item()
             bpp.append(bits.item() / (x.shape[2] * x.shape[3]))
             psnr.append(-10 * math.log10(error))
         rows.append((lam, float(np.mean(bpp)), float(np.mean(psnr))))
+    codec.train()
     return rows
 
 
@@ -132,22 +140,26 @@ def train(
     seed: int = 0,
     start: Path | str | None = None,
     rounding_cost: float = 8.66,
+    relaxation: str = "noise",
     every: int = 500,
 ) -> Codec:
     """Train a codec on the photos below `folder` and write it to `out` (.safetensors).
 
     A checkpoint is kept beside `out` every `every` steps; the same call goes on from it and ends with the same
-    weights. `out` with the suffix .csv logs the relaxed loss and the validation. λ is drawn log-uniform for each
-    crop; the loss is weighted by λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. In the first
-    `entropy_steps` of the `steps` only what estimates the rate learns. In the last `decoder_steps` the encoder rests,
-    and all behind it learns with the quantizer that files use, deadzone included. In each phase the learning rate is
-    constant for a third and then falls linearly to 0. kind: "factorized" or "hyperprior". start: weights to begin
-    with, instead of the PCA of patches; a hyperprior codec may take its transforms from a factorised one.
+    weights. `out` with the suffix .csv logs the relaxed loss and the validation. The loss is weighted by
+    λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. In the first `entropy_steps` of the `steps` only what
+    estimates the rate learns. In the last `decoder_steps` the encoder rests, and all behind it learns with the
+    quantizer that files use; till then `relaxation` ("noise" or "random", see `layers.relax`) stands in for it. In
+    each phase the learning rate is constant for a third and then falls linearly to 0. kind: "factorized" or
+    "hyperprior". start: weights to begin with, instead of the PCA of patches; either kind may take its transforms
+    from the other.
     Raises ImageError if the folder holds no photo of at least `crop` x `crop` and 128 x 128 pixels, and ValueError if
-    `crop` is not a multiple of 16.
+    `crop` is not a multiple of 16 or there is no such relaxation.
     """
     if crop % STRIDE:
         raise ValueError(f"crop must be a multiple of {STRIDE}, not {crop}")
+    if relaxation not in RELAXATIONS:
+        raise ValueError(f"relaxation must be {' or '.join(RELAXATIONS)}, not {relaxation}")
     out = Path(out)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     photos = read_photos(folder, max(crop, CROP))
@@ -177,11 +189,11 @@ def train(
         rng = np.random.default_rng([seed, step])
         torch.manual_seed(int(rng.integers(2**31)))
         x = random_crops(photos, rng, batch, crop).to(device).contiguous(memory_format=torch.channels_last)
-        lam = LAM_MIN * (LAM_MAX / LAM_MIN) ** torch.rand(batch).to(device)
+        lam = random_lams(batch).to(device)
         if phase == "entropy":  # D is what it is
-            loss = codec.relaxed(codec.analyze_tensor(x), lam)[1] / (x.shape[2] * x.shape[3])
+            loss = codec.relaxed(codec.analyze_tensor(x), lam, relaxation)[1] / (x.shape[2] * x.shape[3])
         else:
-            loss = relaxed_loss(codec, x, lam, deadzone=phase == "decoder")
+            loss = relaxed_loss(codec, x, lam, None if phase == "decoder" else relaxation)
         loss = (loss * (lam / LAM_MAX).rsqrt()).mean()
         codec.zero_grad(set_to_none=True)
         loss.backward()

@@ -140,10 +140,10 @@ def test_train_offers_what_training_takes(monkeypatch, folder):
     defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
     train.assert_called_once_with("photos", Path("a.safetensors"), **defaults)
     given = "--codec hyperprior --steps 5 --entropy-steps 1 --decoder-steps 2 --batch 3 --crop 32"
-    given += " --lr 0.5 --seed 7 --rounding-cost 9 --every 4 --start b"
+    given += " --lr 0.5 --seed 7 --rounding-cost 9 --every 4 --start b --relaxation random"
     assert cli.main(["train", "photos", "--out", "a.safetensors", *given.split()]) == 0
     expected = dict(kind="hyperprior", steps=5, entropy_steps=1, decoder_steps=2, batch=3, crop=32, lr=0.5, seed=7)
-    expected |= dict(rounding_cost=9.0, every=4, start="b")
+    expected |= dict(rounding_cost=9.0, every=4, start="b", relaxation="random")
     assert train.call_args.kwargs == expected
 
 

@@ -20,7 +20,7 @@ from small_codec import SmallCodec, small_codec, smooth_noise
 import nctutorial
 from nctutorial import BitstreamError, bitstream, data, factorized, metrics, models, transforms
 from nctutorial.codecs import Latent
-from nctutorial.layers import GDN
+from nctutorial.layers import GDN, RELAXATIONS
 from nctutorial.transforms import LAM_MAX, LAM_MIN, LAM_STEPS
 
 LAMS = st.floats(LAM_MIN, LAM_MAX)
@@ -99,12 +99,12 @@ def test_the_linear_path_is_a_projection_of_patches():
     np.testing.assert_allclose(patches(x_hat), 0.5 + coefficients @ basis.T, atol=1e-5)
 
 
-@pytest.mark.parametrize("deadzone", [False, True])
-def test_training_reaches_every_parameter(small, deadzone):
+@pytest.mark.parametrize("relaxation", RELAXATIONS)
+def test_training_reaches_every_parameter(small, relaxation):
     codec = SmallCodec()
     codec.load_state_dict(small_state(small, codec))
     x = torch.rand(2, 3, 32, 48)
-    x_hat, bits = codec(x, torch.tensor([0.002, 0.03]), deadzone)
+    x_hat, bits = codec(x, torch.tensor([0.002, 0.03]), relaxation)
     assert x_hat.shape == x.shape and bits.shape == (2,)
     ((x_hat - x).square().mean() + bits.mean()).backward()
     for name, p in codec.named_parameters():
@@ -134,17 +134,17 @@ def test_training_sees_the_symbols_that_are_coded(small, index):
     image, lam = smooth_noise(48, 32), transforms.lam_at(index)
     symbols = small.quantize(small.analyze(image), lam)
     with torch.no_grad():
-        found, _ = small(data.to_tensor(image), torch.tensor([lam]), deadzone=True)
+        found, _ = small(data.to_tensor(image), torch.tensor([lam]))
     np.testing.assert_array_equal(data.to_uint8(found), small.reconstruct(symbols))
 
 
-def test_without_a_deadzone_training_rounds_to_the_nearest(small):
+def test_without_a_deadzone_noise_is_for_the_rate_and_rounding_for_the_picture(small):
     x, lam = data.to_tensor(smooth_noise(48, 32)), torch.tensor([0.004])
     with torch.no_grad():
         gain = small.at_lam(small.log_gain, lam)
         v = small.analyze_tensor(x) * gain
         torch.manual_seed(0)
-        found, bits = small(x, lam)
+        found, bits = small(x, lam, "noise")
         torch.manual_seed(0)
         noisy = v + torch.rand_like(v) - 0.5
         expected = small.estimated_bits(noisy, gain, torch.zeros_like(gain))
@@ -153,13 +153,32 @@ def test_without_a_deadzone_training_rounds_to_the_nearest(small):
     torch.testing.assert_close(bits, expected)
 
 
+def test_random_symbols_lie_around_those_that_are_coded(small):
+    """The same ones for picture and rate, and on average nearly the rate of files."""
+    x, lam = data.to_tensor(smooth_noise(48, 32)), torch.tensor([0.004])
+    with torch.no_grad():
+        gain = small.at_lam(small.log_gain, lam)
+        dead = small.deadzone[round(32 * math.log(4) / math.log(60) * 2)].float()[:, None, None] / 256
+        y = small.analyze_tensor(x)
+        v = y * gain
+        exact = torch.sign(v) * (v.abs() - dead).clamp_min(0)
+        torch.manual_seed(0)
+        y_hat, bits = small.relaxed(y, lam, "random")
+        t = y_hat / small.at_lam(small.log_inverse_gain, lam)
+        assert ((t >= exact.floor() - 1e-4) & (t <= exact.floor() + 1 + 1e-4)).all()
+        torch.testing.assert_close(bits, small.estimated_bits(t, gain, dead), rtol=1e-4, atol=0)
+        some = [small.relaxed(y, lam, "random")[1].item() for _ in range(20)]
+        assert min(some) < max(some)
+        assert np.mean(some) == pytest.approx(small.relaxed(y, lam)[1].item(), rel=0.15)
+
+
 @pytest.mark.parametrize("index", [0, 2048, LAM_STEPS])
 def test_estimated_bits_of_symbols_are_those_of_the_tables(small, index):
     image, lam = smooth_noise(96, 80), torch.tensor([transforms.lam_at(index)])
     symbols = small.quantize(small.analyze(image), lam.item())
     with torch.no_grad():
         y = small.analyze_tensor(data.to_tensor(image))
-        found = small.relaxed(y, lam, deadzone=True, hard=True)[1].item()
+        found = small.relaxed(y, lam)[1].item()
     assert found == pytest.approx(small.bits(symbols).sum(), rel=0.002)
 
 

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from nctutorial import BitstreamError, bitstream, data, metrics, priors, training
 from nctutorial.context import ContextModel, masks
 from nctutorial.hyperprior import HyperpriorCodec, hyper_shape
+from nctutorial.layers import RELAXATIONS
 from nctutorial.transforms import LAM_MAX, LAM_MIN, LAM_STEPS, lam_at
 
 
@@ -168,42 +169,49 @@ def test_training_sees_nearly_the_symbols_that_are_coded(small, index):
     symbols = small.quantize(small.analyze(image), lam)
     with torch.no_grad():
         y = small.analyze_tensor(data.to_tensor(image))
-        y_hat, bits = small.relaxed(y, torch.tensor([lam]), deadzone=True, hard=True)
+        y_hat, bits = small.relaxed(y, torch.tensor([lam]))
         found = data.to_uint8(small.synthesize_tensor(y_hat))
     assert bits.item() == pytest.approx(small.bits(symbols).sum(), rel=0.03)
     assert np.abs(found.astype(int) - small.reconstruct(symbols)).mean() < 1.5
 
 
-def test_noise_in_training_is_the_rate_of_noise_not_of_rounding(small):
+@pytest.mark.parametrize("relaxation", [None, *RELAXATIONS])
+def test_chance_is_for_training_and_for_relaxed_symbols(small, relaxation):
     y = small.analyze_tensor(data.to_tensor(smooth_noise(96, 80))).detach()
     lam = torch.tensor([0.01])
     with torch.no_grad():
-        torch.manual_seed(0)
-        noisy = [small.relaxed(y, lam)[1].item() for _ in range(2)]
-        hard = [small.relaxed(y, lam, hard=True)[1].item() for _ in range(2)]
-    assert noisy[0] != noisy[1] and hard[0] == hard[1]
+        drawn = [small.relaxed(y, lam, relaxation)[1] for _ in range(2)]
+        assert (drawn[0] == drawn[1]) == (relaxation is None)
+        small.train()
+        noisy_z = [small.relaxed(y, lam, relaxation)[1].item() for _ in range(2)]
+        small.eval()
+    assert noisy_z[0] != noisy_z[1]
 
 
-def test_behind_the_deadzone_the_rate_is_that_of_the_symbols_and_all_learns(small, monkeypatch):
+@pytest.mark.parametrize("relaxation, tolerance", [(None, 1e-5), ("random", 0.15)])
+def test_in_training_the_rate_is_that_of_the_symbols_and_all_learns(small, monkeypatch, relaxation, tolerance):
     monkeypatch.setattr(small.hyper_prior, "bits", lambda low, high: torch.zeros(1))  # z's are of noisy symbols
     y = small.analyze_tensor(data.to_tensor(smooth_noise(96, 80))).detach()
     lam = torch.tensor([0.002])
-    bits = small.relaxed(y, lam, deadzone=True)[1]
-    hard = small.relaxed(y, lam, deadzone=True, hard=True)[1].item()
-    assert bits.item() == pytest.approx(hard, rel=1e-5)
+    coded = small.relaxed(y, lam)[1].item()
+    small.train()
+    bits = small.relaxed(y, lam, relaxation)[1]
+    small.eval()
+    assert bits.item() == pytest.approx(coded, rel=tolerance)
     bits.backward()
     for head in small.context.heads:
         assert all(half.any() for half in head[-1].weight.grad.chunk(2)), "of means and of scales"
     small.zero_grad()
 
 
-def test_every_weight_learns(small):
+@pytest.mark.parametrize("relaxation", RELAXATIONS)
+def test_every_weight_learns(small, relaxation):
     codec = SmallHyperprior()
     codec.load_state_dict(
         {k: v for k, v in small.state_dict().items() if k not in codec.SIZED_BY_TRAINING}, strict=False
     )
     x = data.to_tensor(smooth_noise(96, 96)).repeat(2, 1, 1, 1)
-    x_hat, bits = codec(x, torch.tensor([0.002, 0.05]))
+    x_hat, bits = codec(x, torch.tensor([0.002, 0.05]), relaxation)
     (bits.sum() + 1e4 * (x_hat - x).square().mean()).backward()
     silent = [name for name, p in codec.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []

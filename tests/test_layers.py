@@ -3,7 +3,18 @@ import pytest
 import scipy.stats
 import torch
 
-from nctutorial.layers import GDN, ResidualBlock, UpConv, add_noise, conv, shrink, ste_round
+from nctutorial.layers import (
+    GDN,
+    RELAXATIONS,
+    ResidualBlock,
+    UpConv,
+    add_noise,
+    conv,
+    random_round,
+    relax,
+    shrink,
+    ste_round,
+)
 
 
 @pytest.mark.parametrize("inverse", [False, True])
@@ -96,3 +107,49 @@ def test_shrunk_and_rounded_is_the_quantizer_with_a_deadzone():
         expected[v.numpy() <= -(k - 0.3)] = -k
     np.testing.assert_array_equal(shrink(v, deadzone).round().numpy(), expected)
     assert torch.equal(shrink(v, torch.zeros(())), v)
+
+
+@pytest.mark.parametrize("v", [-1.7, -0.2, 0.1, 0.35, 0.5, 2.8])
+def test_random_round_takes_either_neighbour_as_often_as_the_paper_says(v):
+    torch.manual_seed(0)
+    found = random_round(torch.full((200_000,), v), 0.5).numpy()
+    assert np.floor(v) <= found.min() and found.max() <= np.ceil(v)
+    # with weights exp(-atanh(distance) / temperature), Yang, Bamler and Mandt 2020, equation 10
+    down, up = (np.exp(-np.arctanh(distance) / 0.5) for distance in (v - np.floor(v), np.ceil(v) - v))
+    assert (found > np.floor(v) + 0.5).mean() == pytest.approx(up / (up + down), abs=0.005)
+
+
+def test_random_round_leaves_integers_and_is_rounding_when_cold():
+    v = torch.linspace(-3, 3, 61)
+    assert torch.allclose(random_round(v[::10]), v[::10], atol=1e-3)
+    clear = v[(v - v.floor() - 0.5).abs() > 0.05]
+    assert torch.allclose(random_round(clear, 0.01), clear.round(), atol=1e-3)
+
+
+@pytest.mark.parametrize("v", [0.1, 0.4, 0.5, 0.7])
+def test_the_gradient_of_random_round_is_that_of_the_average_outcome(v):
+    def mean(v):
+        torch.manual_seed(0)
+        return random_round(v.expand(400_000)).double().mean()
+
+    at = torch.tensor(v, requires_grad=True)
+    mean(at).backward()
+    with torch.no_grad():
+        slope = (mean(at + 0.01) - mean(at - 0.01)) / 0.02
+    assert at.grad.item() == pytest.approx(slope.item(), rel=0.05, abs=0.01)
+
+
+@pytest.mark.parametrize("relaxation", [None, *RELAXATIONS])
+def test_what_stands_in_for_rounding(relaxation):
+    v = torch.linspace(-2, 2, 41, requires_grad=True)
+    torch.manual_seed(0)
+    for_picture, for_rate = relax(v, relaxation)
+    torch.manual_seed(0)
+    expected = {
+        None: lambda: (v.round(), v.round()),
+        "noise": lambda: (v.round(), v + torch.rand(41) - 0.5),
+        "random": lambda: (random_round(v),) * 2,
+    }[relaxation]()
+    torch.testing.assert_close((for_picture, for_rate), expected)
+    (slope,) = torch.autograd.grad(for_picture.sum() + for_rate.sum(), v)
+    assert slope.any() == (relaxation is not None)

@@ -3,13 +3,15 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from safetensors.torch import load_file
 from small_codec import SmallCodec, SmallHyperprior, small_codec, smooth_noise
 
 from nctutorial import data, models, training, transforms
+from nctutorial.layers import RELAXATIONS
 from nctutorial.optimizers import Muon
-from nctutorial.transforms import LAM_MIN
+from nctutorial.transforms import LAM_MAX, LAM_MIN
 
 VALIDATION = [(lam, 1.0, 30.0) for lam in training.VALIDATION_LAMS]
 
@@ -135,9 +137,9 @@ def test_loss_is_rate_plus_lam_times_distortion():
     x = torch.cat([data.to_tensor(smooth_noise(32, 48, seed)) for seed in range(2)])
     with torch.no_grad():
         torch.manual_seed(0)
-        found = training.relaxed_loss(codec, x, lam)
+        found = training.relaxed_loss(codec, x, lam, "noise")
         torch.manual_seed(0)
-        x_hat, bits = codec(x, lam)
+        x_hat, bits = codec(x, lam, "noise")
     for b in range(2):
         mse = np.mean((255 * (x_hat[b] - x[b]).numpy().astype(float)) ** 2)
         assert found[b].item() == pytest.approx(bits[b].item() / (32 * 48) + lam[b].item() * mse, rel=1e-4)
@@ -175,14 +177,14 @@ def mean_loss(codec, photos):
     x = training.random_crops(photos, np.random.default_rng(9), 16)
     lam = torch.from_numpy(np.geomspace(LAM_MIN, transforms.LAM_MAX, 16)).float()
     with torch.no_grad():
-        return (training.relaxed_loss(codec, x, lam) * (lam / transforms.LAM_MAX).rsqrt()).mean().item()
+        return (training.relaxed_loss(codec, x, lam, "noise") * (lam / transforms.LAM_MAX).rsqrt()).mean().item()
 
 
-def test_thirty_steps_lower_the_loss(folder, tmp_path, quick):
+@pytest.mark.parametrize("relaxation", RELAXATIONS)
+def test_thirty_steps_lower_the_loss(folder, tmp_path, quick, relaxation):
     before = training.train(folder, tmp_path / "before.safetensors", steps=0)
-    after = training.train(
-        folder, tmp_path / "after.safetensors", steps=30, decoder_steps=5, batch=4, lr=0.05, every=10
-    )
+    arguments = {"steps": 30, "decoder_steps": 5, "batch": 4, "lr": 0.05, "every": 10, "relaxation": relaxation}
+    after = training.train(folder, tmp_path / "after.safetensors", **arguments)
     photos = training.read_photos(folder)
     assert mean_loss(after, photos) < 0.99 * mean_loss(before, photos)
     for name, codec in (("before", before), ("after", after)):
@@ -195,6 +197,23 @@ def test_thirty_steps_lower_the_loss(folder, tmp_path, quick):
     assert [row[0] for row in log] == ["10", "20", "30"]
     assert len(log[0]) == 2 + 3 * len(VALIDATION)
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_lams_of_a_batch_are_spread_over_the_range():
+    torch.manual_seed(0)
+    drawn = torch.stack([training.random_lams(8) for _ in range(2000)])
+    place = torch.log(drawn / LAM_MIN) / math.log(LAM_MAX / LAM_MIN)
+    assert torch.equal((place * 8).floor().clamp(0, 7), torch.arange(8.0).expand(2000, 8))
+    assert scipy.stats.kstest(place.flatten().double().numpy(), "uniform").pvalue > 0.01
+
+
+def test_the_learning_rate_falls_over_two_thirds_of_each_phase(folder, tmp_path, without_pca, monkeypatch):
+    rates = []
+    step = Muon.step
+    monkeypatch.setattr(Muon, "step", lambda self: rates.append(self.param_groups[0]["lr"]) or step(self))
+    training.train(folder, tmp_path / "a.safetensors", steps=150, decoder_steps=120, batch=1, lr=0.001, every=150)
+    expected = [0.001 * min(1, (i + 1) / 100, 1.5 * (n - i) / n) for n in (30, 120) for i in range(n)]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
 
 
 # The last: killed just after the deadzones moved for the second time, it goes on from just before.
@@ -302,6 +321,11 @@ def test_what_rests_in_each_phase_of_a_hyperprior_training(folder, tmp_path, wit
     assert {"context.hyper_analysis.0.weight", "context.heads.1.4.bias", "log_hyper_gain"} <= moved
     assert ("synthesis.0.weight" in moved) == ("log_inverse_gain" in moved) == (phase == "decoder_steps")
     assert not moved & {"analysis.1.weight", "linear_analysis.weight", "log_gain", "unit"}
+
+
+def test_a_relaxation_that_nobody_knows(folder, tmp_path):
+    with pytest.raises(ValueError, match="relaxation must be noise or random, not dither"):
+        training.train(folder, tmp_path / "a.safetensors", relaxation="dither")
 
 
 def test_a_crop_is_whole_locations(folder, tmp_path):
