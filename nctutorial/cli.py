@@ -15,8 +15,7 @@ from typing import NoReturn
 import nctutorial
 
 from . import benchmark, bitstream, data, folder, metrics, models, transforms
-from .layers import RELAXATIONS
-from .training import train
+from .training import RELAXATIONS, train
 
 
 class _Parser(argparse.ArgumentParser):

@@ -20,6 +20,7 @@ from torch import Tensor
 from . import bitstream
 from .bitstream import BitstreamError
 from .data import check_image, pad_to_multiple, to_tensor, to_uint8, write_atomic
+from .layers import Relaxation
 from .transforms import LAM_STEPS, STRIDE, Area, Transforms, in_pixels, lam_at, latent_shape, tiles
 
 
@@ -66,7 +67,7 @@ class Codec(Transforms, ABC):
     SIZED_BY_TRAINING: tuple[str, ...] = ()  # buffers
     _last_tables: tuple[int, bitstream.Tables] | None = None  # position on the grid, tables
 
-    def forward(self, x: Tensor, lam: Tensor, relaxation: str | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, lam: Tensor, relaxation: Relaxation = None) -> tuple[Tensor, Tensor]:
         """The codec in training. x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,).
 
         relaxation: see `layers.relax`. The quantizer is that of files, with wider bins around zero, but for "noise":
@@ -76,7 +77,7 @@ class Codec(Transforms, ABC):
         return self.synthesize_tensor(y_hat), bits
 
     @abstractmethod
-    def relaxed(self, y: Tensor, lam: Tensor, relaxation: str | None = None) -> tuple[Tensor, Tensor]:
+    def relaxed(self, y: Tensor, lam: Tensor, relaxation: Relaxation = None) -> tuple[Tensor, Tensor]:
         """Quantise y and estimate its bits, differentiably. y: (B, M, h, w); lam: (B,). Returns y_hat as y, bits: (B,).
 
         relaxation: as in `forward`. A hyper-latent is noisy in training mode, and rounded otherwise.

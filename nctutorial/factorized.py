@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import bitstream
 from .codecs import Codec, Latent, Symbols
-from .layers import relax, shrink
+from .layers import Relaxation, relax, shrink
 from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
 from .transforms import NODES, between_nodes, lam_index, latent_shape, node_lams, place_of
 
@@ -36,7 +36,7 @@ class FactorizedCodec(Codec):
     def start_prior(self, spread: Tensor) -> None:
         self.prior = FactorizedPrior(len(spread), spread)
 
-    def relaxed(self, y: Tensor, lam: Tensor, relaxation: str | None = None) -> tuple[Tensor, Tensor]:
+    def relaxed(self, y: Tensor, lam: Tensor, relaxation: Relaxation = None) -> tuple[Tensor, Tensor]:
         gain = self.at_lam(self.log_gain, lam)
         node = torch.round(place_of(lam) * (NODES - 1)).long()
         dead = self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE * (relaxation != "noise")

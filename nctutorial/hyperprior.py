@@ -18,7 +18,7 @@ from .bitstream import SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables
 from .codecs import Codec, Latent, Symbols
 from .context import ContextModel, masks
 from .exact import LIMIT, ONE, integer
-from .layers import add_noise, relax, shrink, ste_round
+from .layers import Relaxation, add_noise, relax, shrink, ste_round
 from .parts import MEAN_LIMIT, MEAN_ONE, HyperSymbols, Part, hyper_shape, parts
 from .priors import (
     DEADZONE_ONE,
@@ -99,7 +99,7 @@ class HyperpriorCodec(Codec):
     def start_prior(self, spread: Tensor) -> None:
         self.unit.copy_(spread)
 
-    def relaxed(self, y: Tensor, lam: Tensor, relaxation: str | None = None) -> tuple[Tensor, Tensor]:
+    def relaxed(self, y: Tensor, lam: Tensor, relaxation: Relaxation = None) -> tuple[Tensor, Tensor]:
         noisy = add_noise if self.training else torch.round
         gain = self.at_lam(self.log_gain, lam)
         level = 2 * place_of(lam) - 1

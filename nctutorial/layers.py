@@ -1,6 +1,7 @@
 """Building blocks of the transforms. They know nothing of priors, rates or files."""
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -62,11 +63,11 @@ def ste_round(v: Tensor) -> Tensor:
     return v + (v.round() - v).detach()
 
 
-def random_round(v: Tensor, temperature: float = 0.35) -> Tensor:
+def random_round(v: Tensor, temperature: float) -> Tensor:
     """Training's closest stand-in for rounding: near one of the two integers around v, more likely the nearer one.
 
-    Stochastic Gumbel annealing (Yang, Bamler and Mandt 2020, arXiv:2006.04240) at one temperature. Unlike noise it
-    leaves a zero that is no close call a zero, in R and in D; and the gradient is that of the average outcome.
+    Stochastic Gumbel annealing (Yang, Bamler and Mandt 2020, arXiv:2006.04240), which ends at a temperature near 0,
+    in rounding. Unlike noise it leaves a zero that is no close call a zero; the gradient is that of the average.
     """
     low = v.detach().floor()
     part = (v - low).clamp(1e-4, 1 - 1e-4)
@@ -74,18 +75,18 @@ def random_round(v: Tensor, temperature: float = 0.35) -> Tensor:
     return low + torch.sigmoid((odds + torch.logit(torch.rand_like(part), 1e-6)) / temperature)
 
 
-RELAXATIONS = ("noise", "random")
+Relaxation = Literal["noise"] | float | None
 
 
-def relax(v: Tensor, relaxation: str | None) -> tuple[Tensor, Tensor]:
+def relax(v: Tensor, relaxation: Relaxation) -> tuple[Tensor, Tensor]:
     """What training takes for round(v), twice: for the distortion, and for the rate. Shapes as v.
 
-    "noise": straight-through rounding and noise (Minnen and Singh 2020, arXiv:2007.08739). "random": `random_round`,
-    the same for both. None: both rounded, which has no gradient.
+    "noise": straight-through rounding and noise (Minnen and Singh 2020, arXiv:2007.08739). A number: `random_round`
+    at that temperature, the same for both. None: both rounded, which has no gradient.
     """
     if relaxation == "noise":
         return ste_round(v), add_noise(v)
-    t = random_round(v) if relaxation == "random" else torch.round(v)
+    t = torch.round(v) if relaxation is None else random_round(v, relaxation)
     return t, t
 
 

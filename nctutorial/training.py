@@ -13,11 +13,12 @@ from . import models
 from .checkpoints import load_checkpoint, read_log, save_checkpoint
 from .codecs import Codec
 from .data import ImageError, load_image, photo, photo_names, to_tensor, write_atomic
-from .layers import RELAXATIONS
+from .layers import Relaxation
 from .optimizers import optimizers
 from .transforms import GREY, LAM_MAX, LAM_MIN, STRIDE, Transforms
 
 CROP = 128
+RELAXATIONS = ("noise", "random")
 VALIDATION_LAMS = (0.001, 0.0028, 0.0078, 0.0215, 0.06)
 
 
@@ -100,7 +101,7 @@ def start_from(codec: Codec, path: Path | str, photos: list[np.ndarray], rng: np
     codec.start_prior(y.std((0, 2, 3)).clamp_min(0.1))
 
 
-def relaxed_loss(codec: Codec, x: Tensor, lam: Tensor, relaxation: str | None) -> Tensor:
+def relaxed_loss(codec: Codec, x: Tensor, lam: Tensor, relaxation: Relaxation) -> Tensor:
     """R + λD of each crop. x: (B, 3, H, W); lam: (B,); relaxation: see Codec.forward. Returns (B,)."""
     x_hat, bits = codec(x, lam, relaxation)
     return bits / (x.shape[2] * x.shape[3]) + lam * 255**2 * (x_hat - x).square().mean((1, 2, 3))
@@ -149,8 +150,9 @@ def train(
     weights. `out` with the suffix .csv logs the relaxed loss and the validation. The loss is weighted by
     λ^-1/2, roughly 1 / R, since BD-rate counts relative rates. In the first `entropy_steps` of the `steps` only what
     estimates the rate learns. In the last `decoder_steps` the encoder rests, and all behind it learns with the
-    quantizer that files use; till then `relaxation` ("noise" or "random", see `layers.relax`) stands in for it. In
-    each phase the learning rate is constant for a third and then falls linearly to 0. kind: "factorized" or
+    quantizer that files use; till then `relaxation` stands in for it: "noise", or "random" (see `layers.relax`). In
+    each phase the learning rate is constant for a third and then falls linearly to 0, and the temperature of "random"
+    falls with it from 0.35 to 0.1. kind: "factorized" or
     "hyperprior". start: weights to begin with, instead of the PCA of patches; either kind may take its transforms
     from the other.
     Raises ImageError if the folder holds no photo of at least `crop` x `crop` and 128 x 128 pixels, and ValueError if
@@ -185,22 +187,23 @@ def train(
             part.requires_grad_(phase != "entropy")
         if step % 100 == 0:
             codec.update_deadzone(rounding_cost, rounds=3)
-        scale = min(1, (step - begin + 1) / 100, 1.5 * (end - step) / (end - begin))
+        fall = min(1, 1.5 * (end - step) / (end - begin))
+        stand_in: Relaxation = "noise" if relaxation == "noise" else max(0.35 * fall, 0.1)
         rng = np.random.default_rng([seed, step])
         torch.manual_seed(int(rng.integers(2**31)))
         x = random_crops(photos, rng, batch, crop).to(device).contiguous(memory_format=torch.channels_last)
         lam = random_lams(batch).to(device)
         if phase == "entropy":  # D is what it is
-            loss = codec.relaxed(codec.analyze_tensor(x), lam, relaxation)[1] / (x.shape[2] * x.shape[3])
+            loss = codec.relaxed(codec.analyze_tensor(x), lam, stand_in)[1] / (x.shape[2] * x.shape[3])
         else:
-            loss = relaxed_loss(codec, x, lam, None if phase == "decoder" else relaxation)
+            loss = relaxed_loss(codec, x, lam, None if phase == "decoder" else stand_in)
         loss = (loss * (lam / LAM_MAX).rsqrt()).mean()
         codec.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
         for optimizer in found:
             for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * scale
+                group["lr"] = group["peak"] * min(fall, (step - begin + 1) / 100)
             optimizer.step()
         mean_loss = loss.item() if math.isnan(mean_loss) else 0.98 * mean_loss + 0.02 * loss.item()
         bar.set_postfix_str(f"loss {mean_loss:.3f}", refresh=False)

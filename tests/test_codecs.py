@@ -20,7 +20,7 @@ from small_codec import SmallCodec, small_codec, smooth_noise
 import nctutorial
 from nctutorial import BitstreamError, bitstream, data, factorized, metrics, models, transforms
 from nctutorial.codecs import Latent
-from nctutorial.layers import GDN, RELAXATIONS
+from nctutorial.layers import GDN
 from nctutorial.transforms import LAM_MAX, LAM_MIN, LAM_STEPS
 
 LAMS = st.floats(LAM_MIN, LAM_MAX)
@@ -99,7 +99,7 @@ def test_the_linear_path_is_a_projection_of_patches():
     np.testing.assert_allclose(patches(x_hat), 0.5 + coefficients @ basis.T, atol=1e-5)
 
 
-@pytest.mark.parametrize("relaxation", RELAXATIONS)
+@pytest.mark.parametrize("relaxation", ["noise", 0.35])
 def test_training_reaches_every_parameter(small, relaxation):
     codec = SmallCodec()
     codec.load_state_dict(small_state(small, codec))
@@ -163,11 +163,11 @@ def test_random_symbols_lie_around_those_that_are_coded(small):
         v = y * gain
         exact = torch.sign(v) * (v.abs() - dead).clamp_min(0)
         torch.manual_seed(0)
-        y_hat, bits = small.relaxed(y, lam, "random")
+        y_hat, bits = small.relaxed(y, lam, 0.35)
         t = y_hat / small.at_lam(small.log_inverse_gain, lam)
         assert ((t >= exact.floor() - 1e-4) & (t <= exact.floor() + 1 + 1e-4)).all()
         torch.testing.assert_close(bits, small.estimated_bits(t, gain, dead), rtol=1e-4, atol=0)
-        some = [small.relaxed(y, lam, "random")[1].item() for _ in range(20)]
+        some = [small.relaxed(y, lam, 0.35)[1].item() for _ in range(20)]
         assert min(some) < max(some)
         assert np.mean(some) == pytest.approx(small.relaxed(y, lam)[1].item(), rel=0.15)
 

@@ -15,7 +15,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from nctutorial import BitstreamError, bitstream, data, metrics, priors, training
 from nctutorial.context import ContextModel, masks
 from nctutorial.hyperprior import HyperpriorCodec, hyper_shape
-from nctutorial.layers import RELAXATIONS
 from nctutorial.transforms import LAM_MAX, LAM_MIN, LAM_STEPS, lam_at
 
 
@@ -175,7 +174,7 @@ def test_training_sees_nearly_the_symbols_that_are_coded(small, index):
     assert np.abs(found.astype(int) - small.reconstruct(symbols)).mean() < 1.5
 
 
-@pytest.mark.parametrize("relaxation", [None, *RELAXATIONS])
+@pytest.mark.parametrize("relaxation", [None, "noise", 0.35])
 def test_chance_is_for_training_and_for_relaxed_symbols(small, relaxation):
     y = small.analyze_tensor(data.to_tensor(smooth_noise(96, 80))).detach()
     lam = torch.tensor([0.01])
@@ -188,7 +187,7 @@ def test_chance_is_for_training_and_for_relaxed_symbols(small, relaxation):
     assert noisy_z[0] != noisy_z[1]
 
 
-@pytest.mark.parametrize("relaxation, tolerance", [(None, 1e-5), ("random", 0.15)])
+@pytest.mark.parametrize("relaxation, tolerance", [(None, 1e-5), (0.35, 0.15)])
 def test_in_training_the_rate_is_that_of_the_symbols_and_all_learns(small, monkeypatch, relaxation, tolerance):
     monkeypatch.setattr(small.hyper_prior, "bits", lambda low, high: torch.zeros(1))  # z's are of noisy symbols
     y = small.analyze_tensor(data.to_tensor(smooth_noise(96, 80))).detach()
@@ -204,7 +203,7 @@ def test_in_training_the_rate_is_that_of_the_symbols_and_all_learns(small, monke
     small.zero_grad()
 
 
-@pytest.mark.parametrize("relaxation", RELAXATIONS)
+@pytest.mark.parametrize("relaxation", ["noise", 0.35])
 def test_every_weight_learns(small, relaxation):
     codec = SmallHyperprior()
     codec.load_state_dict(

@@ -9,7 +9,6 @@ from safetensors.torch import load_file
 from small_codec import SmallCodec, SmallHyperprior, small_codec, smooth_noise
 
 from nctutorial import data, models, training, transforms
-from nctutorial.layers import RELAXATIONS
 from nctutorial.optimizers import Muon
 from nctutorial.transforms import LAM_MAX, LAM_MIN
 
@@ -180,7 +179,7 @@ def mean_loss(codec, photos):
         return (training.relaxed_loss(codec, x, lam, "noise") * (lam / transforms.LAM_MAX).rsqrt()).mean().item()
 
 
-@pytest.mark.parametrize("relaxation", RELAXATIONS)
+@pytest.mark.parametrize("relaxation", training.RELAXATIONS)
 def test_thirty_steps_lower_the_loss(folder, tmp_path, quick, relaxation):
     before = training.train(folder, tmp_path / "before.safetensors", steps=0)
     arguments = {"steps": 30, "decoder_steps": 5, "batch": 4, "lr": 0.05, "every": 10, "relaxation": relaxation}
@@ -214,6 +213,14 @@ def test_the_learning_rate_falls_over_two_thirds_of_each_phase(folder, tmp_path,
     training.train(folder, tmp_path / "a.safetensors", steps=150, decoder_steps=120, batch=1, lr=0.001, every=150)
     expected = [0.001 * min(1, (i + 1) / 100, 1.5 * (n - i) / n) for n in (30, 120) for i in range(n)]
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
+
+
+def test_random_rounding_cools_and_ends_in_rounding(folder, tmp_path, without_pca, monkeypatch):
+    seen, loss = [], training.relaxed_loss
+    monkeypatch.setattr(training, "relaxed_loss", lambda *given: seen.append(given[-1]) or loss(*given))
+    training.train(folder, tmp_path / "a.safetensors", steps=12, decoder_steps=2, batch=1, relaxation="random")
+    np.testing.assert_allclose(seen[:10], [max(0.35 * min(1, 1.5 * (1 - i / 10)), 0.1) for i in range(10)])
+    assert seen[3] == 0.35 and seen[9] == 0.1 and seen[10:] == [None, None]
 
 
 # The last: killed just after the deadzones moved for the second time, it goes on from just before.
