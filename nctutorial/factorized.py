@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import bitstream
 from .codecs import Codec, Latent, Symbols
-from .layers import Relaxation, relax, shrink
+from .layers import Relaxation, relax, relaxed_bits, shrink
 from .priors import DEADZONE_ONE, FIXED_POINT, FactorizedPrior, IntegerPrior
 from .transforms import NODES, between_nodes, lam_index, latent_shape, node_lams, place_of
 
@@ -41,13 +41,14 @@ class FactorizedCodec(Codec):
         node = torch.round(place_of(lam) * (NODES - 1)).long()
         dead = self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE * (relaxation != "noise")
         t, rated = relax(shrink(y * gain, dead), relaxation)
-        return t * self.at_lam(self.log_inverse_gain, lam), self.estimated_bits(rated, gain, dead)
+        bits = relaxed_bits(lambda k: self.symbol_bits(k, gain, dead), rated, relaxation)
+        return t * self.at_lam(self.log_inverse_gain, lam), bits.sum((1, 2, 3))
 
-    def estimated_bits(self, t: Tensor, gain: Tensor, deadzone: Tensor) -> Tensor:
-        """Cross-entropy of symbols t, rounded or not, under the prior, bits per image.
+    def symbol_bits(self, t: Tensor, gain: Tensor, deadzone: Tensor) -> Tensor:
+        """Bits of symbols t, integer or noisy, under the prior.
 
-        t: (B, M, h, w); gain, deadzone: (B, M, 1, 1). Returns (B,). What shrinks to (t - 1/2, t + 1/2) is an
-        interval of y; its mass under the prior is the probability of t.
+        t: (B, M, h, w); gain, deadzone: (B, M, 1, 1). Returns the shape of t. What shrinks to (t - 1/2, t + 1/2) is
+        an interval of y; its mass under the prior is the probability of t.
         """
 
         def y_at(t: Tensor) -> Tensor:

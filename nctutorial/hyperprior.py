@@ -18,7 +18,7 @@ from .bitstream import SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables
 from .codecs import Codec, Latent, Symbols
 from .context import ContextModel, masks
 from .exact import LIMIT, ONE, integer
-from .layers import Relaxation, add_noise, relax, shrink, ste_round
+from .layers import Relaxation, add_noise, relax, relaxed_bits, shrink, ste_round
 from .parts import MEAN_LIMIT, MEAN_ONE, HyperSymbols, Part, hyper_shape, parts
 from .priors import (
     DEADZONE_ONE,
@@ -108,7 +108,7 @@ class HyperpriorCodec(Codec):
         z = self.context.hyper_latent(y / unit, level)
         hyper_gain = self.at_lam(self.log_hyper_gain, lam)
         t = noisy(z * hyper_gain)
-        bits = self.hyper_prior.bits((t - 0.5) / hyper_gain, (t + 0.5) / hyper_gain)
+        bits = self.hyper_prior.bits((t - 0.5) / hyper_gain, (t + 0.5) / hyper_gain).sum((1, 2, 3))
         side = self.context.side(ste_round(z * hyper_gain) / hyper_gain, level, *y.shape[2:])
         known, v, ratio = torch.zeros_like(y), y * gain, unit * gain
         where = masks(*y.shape[2:]).to(y)
@@ -121,7 +121,11 @@ class HyperpriorCodec(Codec):
             t, rated = relax(shrink(exact - mean.detach(), dead), relaxation)
             # y and scales learn from these symbols, means from noisy ones: most means could move without changing any
             noise = _cost(noisy(shrink(exact.detach() - mean, dead)), dead, scale.detach())
-            cost = _cost(rated, dead, scale) + noise - noise.detach()
+            cost = (
+                relaxed_bits(functools.partial(_cost, dead=dead, scale=scale), rated, relaxation)
+                + noise
+                - noise.detach()
+            )
             bits = bits + (cost * where[mask]).sum((1, 2, 3))
             new = known[:, first:last] + (t + mean.detach()) / ratio[:, first:last] * where[mask]
             known = torch.cat([known[:, :first], new, known[:, last:]], 1)

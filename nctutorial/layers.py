@@ -1,6 +1,7 @@
 """Building blocks of the transforms. They know nothing of priors, rates or files."""
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -88,6 +89,19 @@ def relax(v: Tensor, relaxation: Relaxation) -> tuple[Tensor, Tensor]:
         return ste_round(v), add_noise(v)
     t = torch.round(v) if relaxation is None else random_round(v, relaxation)
     return t, t
+
+
+def relaxed_bits(bits: Callable[[Tensor], Tensor], t: Tensor, relaxation: Relaxation) -> Tensor:
+    """Bits of symbols that `relax` made for the rate. bits: of integers and, behind no deadzone, of noisy symbols.
+
+    `random_round` ends between integers; there the bits are interpolated. Evaluated at t, as if it were noisy, they
+    would jump at t = 1/2, by the mass of the deadzone: most of what a 1 costs more than a 0, and no gradient sees it.
+    """
+    if relaxation is None or relaxation == "noise":
+        return bits(t)
+    low = t.detach().floor()
+    part = t - low
+    return (1 - part) * bits(low) + part * bits(low + 1)
 
 
 class ResidualBlock(nn.Module):

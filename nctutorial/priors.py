@@ -69,10 +69,10 @@ class FactorizedPrior(nn.Module):
         return self.mass(y - half, y + half)
 
     def bits(self, low: Tensor, high: Tensor) -> Tensor:
-        """Bits of the masses of intervals, summed over each image. low, high: (B, C, h, w). Returns (B,)."""
-        batch, channels = low.shape[:2]
+        """Bits of the masses of intervals. low, high: (B, C, h, w). Returns the same shape."""
+        batch, channels, *size = low.shape
         ends = (end.transpose(0, 1).reshape(channels, 1, -1) for end in (low, high))
-        return -torch.log2(self.mass(*ends)).view(channels, batch, -1).sum((0, 2))
+        return -torch.log2(self.mass(*ends)).view(channels, batch, *size).transpose(0, 1)
 
     @torch.no_grad()
     def quantile(self, probability: float) -> Tensor:

@@ -1,3 +1,4 @@
+import copy
 import hashlib
 import math
 import os
@@ -147,7 +148,7 @@ def test_without_a_deadzone_noise_is_for_the_rate_and_rounding_for_the_picture(s
         found, bits = small(x, lam, "noise")
         torch.manual_seed(0)
         noisy = v + torch.rand_like(v) - 0.5
-        expected = small.estimated_bits(noisy, gain, torch.zeros_like(gain))
+        expected = small.symbol_bits(noisy, gain, torch.zeros_like(gain)).sum((1, 2, 3))
         inverse = small.at_lam(small.log_inverse_gain, lam)
     torch.testing.assert_close(found, small.synthesize_tensor(v.round() * inverse))
     torch.testing.assert_close(bits, expected)
@@ -166,10 +167,30 @@ def test_random_symbols_lie_around_those_that_are_coded(small):
         y_hat, bits = small.relaxed(y, lam, 0.35)
         t = y_hat / small.at_lam(small.log_inverse_gain, lam)
         assert ((t >= exact.floor() - 1e-4) & (t <= exact.floor() + 1 + 1e-4)).all()
-        torch.testing.assert_close(bits, small.estimated_bits(t, gain, dead), rtol=1e-4, atol=0)
+        low = (t + 1e-4).floor()
+        below, above = (small.symbol_bits(low + i, gain, dead) for i in range(2))
+        torch.testing.assert_close(bits, (below + (t - low) * (above - below)).sum((1, 2, 3)), rtol=1e-3, atol=0)
         some = [small.relaxed(y, lam, 0.35)[1].item() for _ in range(20)]
         assert min(some) < max(some)
         assert np.mean(some) == pytest.approx(small.relaxed(y, lam)[1].item(), rel=0.15)
+
+
+def test_finer_steps_cost_bits_behind_the_deadzone_too(small):
+    y, lam = small.analyze_tensor(data.to_tensor(smooth_noise(96, 80))).detach(), torch.tensor([transforms.LAM_MIN])
+    torch.manual_seed(0)
+    bits = torch.stack([small.relaxed(y, lam, 0.35)[1] for _ in range(10)]).mean()
+    (slope,) = torch.autograd.grad(bits, small.log_gain)
+    coarser, finer = (bits_at_gain(small, y, lam, factor) for factor in (0.9, 1.1))
+    assert slope.sum().item() == pytest.approx((finer - coarser) / math.log(1.1 / 0.9), rel=0.3)
+
+
+def bits_at_gain(codec, y, lam, factor):
+    """Mean bits at temperature 0.35, with all gains times a factor and the deadzones as they are."""
+    codec = copy.deepcopy(codec)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        codec.log_gain += math.log(factor)
+        return np.mean([codec.relaxed(y, lam, 0.35)[1].item() for _ in range(10)])
 
 
 @pytest.mark.parametrize("index", [0, 2048, LAM_STEPS])
@@ -189,12 +210,12 @@ def test_noisy_bits_average_the_bits_of_an_interval(small):
     t, gain, deadzone = torch.tensor([0.2, -1.4]), torch.tensor([0.3, 1.5]), torch.tensor([0.25, 0.1])
     with torch.no_grad():
         shape = (2, 24, 1, 1)
-        found = small.estimated_bits(*(v[:, None, None, None].expand(shape) for v in (t, gain, deadzone)))
+        found = small.symbol_bits(*(v[:, None, None, None].expand(shape) for v in (t, gain, deadzone)))
         # 0.2 -+ 1/2 = -0.3, 0.7 come from v = -0.55, 0.95; -1.4 -+ 1/2 = -1.9, -0.9 from -2.0, -1.0
         for b, (low, high) in enumerate([(-0.55 / 0.3, 0.95 / 0.3), (-2.0 / 1.5, -1.0 / 1.5)]):
             ends = torch.tensor([low, high], dtype=torch.float64).expand(24, 1, 2)
             mass = torch.sigmoid(prior.logits(ends)).diff()
-            assert found[b].item() == pytest.approx(-torch.log2(mass).sum().item(), rel=1e-4)
+            assert found[b].sum().item() == pytest.approx(-torch.log2(mass).sum().item(), rel=1e-4)
 
 
 def test_gains_are_piecewise_linear_in_log_lam(small):

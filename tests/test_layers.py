@@ -11,6 +11,7 @@ from nctutorial.layers import (
     conv,
     random_round,
     relax,
+    relaxed_bits,
     shrink,
     ste_round,
 )
@@ -152,3 +153,25 @@ def test_what_stands_in_for_rounding(relaxation):
     torch.testing.assert_close((for_picture, for_rate), expected)
     (slope,) = torch.autograd.grad(for_picture.sum() + for_rate.sum(), v)
     assert slope.any() == (relaxation is not None)
+
+
+@pytest.mark.parametrize("v", [0.1, 0.4, 0.5, 0.7])
+def test_the_gradient_of_random_bits_is_that_of_their_average(v):
+    """Also where all that a 1 costs more than a 0 is a jump at 1/2, as behind a deadzone."""
+
+    def mean(v):
+        torch.manual_seed(0)
+        return relaxed_bits(lambda k: 9.0 * (k > 0.5), random_round(v.expand(400_000), 0.35), 0.35).double().mean()
+
+    at = torch.tensor(v, requires_grad=True)
+    mean(at).backward()
+    with torch.no_grad():
+        slope = (mean(at + 0.01) - mean(at - 0.01)) / 0.02
+    assert at.grad.item() == pytest.approx(slope.item(), rel=0.05)
+
+
+def test_bits_of_integers_and_of_noisy_symbols_are_as_they_are():
+    k, t = torch.arange(-3.0, 4), torch.linspace(-3, 3, 9)
+    assert torch.equal(relaxed_bits(torch.square, k, 0.35), k**2)
+    for relaxation in (None, "noise"):
+        assert torch.equal(relaxed_bits(torch.square, t, relaxation), t**2)
