@@ -101,8 +101,7 @@ def test_the_linear_path_is_a_projection_of_patches():
 
 @pytest.mark.parametrize("relaxation", ["noise", 0.35])
 def test_training_reaches_every_parameter(small, relaxation):
-    codec = SmallCodec()
-    codec.load_state_dict(small_state(small, codec))
+    codec = copy_of(small)
     x = torch.rand(2, 3, 32, 48)
     x_hat, bits = codec(x, torch.tensor([0.002, 0.03]), relaxation)
     assert x_hat.shape == x.shape and bits.shape == (2,)
@@ -111,15 +110,15 @@ def test_training_reaches_every_parameter(small, relaxation):
         assert p.grad is not None and p.grad.isfinite().all() and p.grad.any(), name
 
 
-def small_state(small, codec):
-    state = small.state_dict()
+def copy_of(small):
+    state, codec = small.state_dict(), SmallCodec()
     codec.cdf = torch.zeros_like(state["cdf"])
-    return state
+    codec.load_state_dict(state)
+    return codec
 
 
 def test_bfloat16_training_is_close_to_float32(small):
-    codec = SmallCodec()
-    codec.load_state_dict(small_state(small, codec))
+    codec = copy_of(small)
     x = data.to_tensor(smooth_noise(32, 48))
     with torch.no_grad():
         y = codec.analyze_tensor(x)
@@ -185,8 +184,7 @@ def test_finer_steps_cost_bits_behind_the_deadzone_too(small):
 
 def bits_at_gain(codec, y, lam, factor):
     """Mean bits at temperature 0.35, with all gains times a factor and the deadzones as they are."""
-    other = SmallCodec()
-    other.load_state_dict(small_state(codec, other))
+    other = copy_of(codec)
     torch.manual_seed(0)
     with torch.no_grad():
         other.log_gain += math.log(factor)
@@ -579,8 +577,7 @@ def test_weights_survive_a_file(small, tmp_path, monkeypatch):
 
 
 def test_fingerprint_is_of_every_weight(small):
-    codec = SmallCodec()
-    codec.load_state_dict(small_state(small, codec))
+    codec = copy_of(small)
     assert codec.fingerprint == small.fingerprint
     digest = hashlib.sha256()
     for name in sorted(codec.state_dict()):

@@ -189,9 +189,7 @@ def test_chance_is_for_training_and_for_relaxed_symbols(small, relaxation):
 
 @pytest.mark.parametrize("relaxation, tolerance", [(None, 1e-5), (0.35, 0.15)])
 def test_in_training_the_rate_is_that_of_the_symbols_and_all_learns(small, monkeypatch, relaxation, tolerance):
-    monkeypatch.setattr(
-        small.hyper_prior, "bits", lambda low, high: torch.zeros(1, 1, 1, 1)
-    )  # z's are of noisy symbols
+    monkeypatch.setattr(small.hyper_prior, "bits", lambda low, high: 0 * low)  # z's are of noisy symbols
     y = small.analyze_tensor(data.to_tensor(smooth_noise(96, 80))).detach()
     lam = torch.tensor([0.002])
     coded = small.relaxed(y, lam)[1].item()
