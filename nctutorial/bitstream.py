@@ -226,18 +226,3 @@ class SymbolDecoder:
         """Check that nothing is left."""
         if not self._coder.maybe_exhausted():
             raise BitstreamError("the payload holds more symbols than the picture needs: the file was altered")
-
-
-def encode_symbols(symbols: np.ndarray, tables: Tables) -> bytes:
-    """Range-code integer symbols, channel after channel: (C, N), each row under its own table. See SymbolEncoder."""
-    encoder = SymbolEncoder()
-    encoder.put(symbols.ravel(), np.full(len(symbols), symbols.shape[1]), tables)
-    return encoder.payload()
-
-
-def decode_symbols(payload: bytes, n: int, tables: Tables) -> np.ndarray:
-    """The inverse of `encode_symbols`: (C, n) int32. Raises BitstreamError."""
-    decoder = SymbolDecoder(payload)
-    symbols = decoder.get(np.full(len(tables.counts), n), tables)
-    decoder.finish()
-    return symbols.reshape(len(tables.counts), n)

@@ -21,6 +21,7 @@ from . import bitstream
 from .bitstream import BitstreamError
 from .data import check_image, pad_to_multiple, to_tensor, to_uint8, write_atomic
 from .layers import Relaxation
+from .priors import NEUTRAL
 from .transforms import LAM_STEPS, STRIDE, Area, Transforms, in_pixels, lam_at, latent_shape, tiles
 
 
@@ -31,6 +32,7 @@ class Latent:
     y: Tensor  # (1, M, h, w) float32
     height: int  # of the photo, in pixels
     width: int
+    contrast: int = NEUTRAL  # its number in CONTRASTS; the factorised codec finds it
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Codec(Transforms, ABC):
     """
 
     SIZED_BY_TRAINING: tuple[str, ...] = ()  # buffers
-    _last_tables: tuple[int, bitstream.Tables] | None = None  # position on the grid, tables
+    _last_tables: tuple[tuple[int, ...], bitstream.Tables] | None = None  # what they depend on, tables
 
     def forward(self, x: Tensor, lam: Tensor, relaxation: Relaxation = None) -> tuple[Tensor, Tensor]:
         """The codec in training. x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,).
@@ -117,14 +119,14 @@ class Codec(Transforms, ABC):
         """Estimated bits at each latent location: the cross-entropy under the tables. float64 (h, w)."""
 
     @abstractmethod
-    def _make_tables(self, index: int) -> bitstream.Tables:
-        """The tables of the factorised prior, of y or of z, at a grid position."""
+    def _make_tables(self, key: tuple[int, ...]) -> bitstream.Tables:
+        """The tables of the factorised prior, of y or of z. key: all they depend on, λ's position on the grid first."""
 
-    def _tables(self, index: int) -> bitstream.Tables:
+    def _tables(self, *key: int) -> bitstream.Tables:
         """The same, kept for the next call: what codes a photo often asks for its bits, too."""
         last = self._last_tables  # read once: the explorer measures a curve in another thread
-        if last is None or last[0] != index:
-            last = self._last_tables = index, self._make_tables(index)
+        if last is None or last[0] != key:
+            last = self._last_tables = key, self._make_tables(key)
         return last[1]
 
     # ---- from image to bytes and back

@@ -173,10 +173,9 @@ class HyperpriorCodec(Codec):
         """The context model in integers."""
         return integer(self.context)  # type: ignore[return-value]
 
-    def _make_tables(self, index: int) -> Tables:
-        return self.hyper_integers.tables(
-            between_nodes(self.hyper_steps, index), np.zeros(self.context.hyper, np.int64)
-        )
+    def _make_tables(self, key: tuple[int, ...]) -> Tables:
+        step = between_nodes(self.hyper_steps, key[0])
+        return self.hyper_integers.tables(step, np.zeros(self.context.hyper, np.int64))
 
     def _nothing(self, index: int, height: int, width: int) -> HyperSymbols:
         """Arrays of the right shapes, to be filled tile by tile."""

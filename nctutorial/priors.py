@@ -19,6 +19,8 @@ FIXED_POINT = 1 << 16  # steps and knots are integers in units of 2^-16 of y
 CDF_ONE = 1 << 30  # the integer cumulative runs from 0 to 2^30
 DEADZONE_ONE = 256  # the deadzone is an integer in units of 1/256 of a step
 TABLE_ONE = 1 << 22  # the counts of a table sum to about 2^22
+CONTRASTS = tuple(round(FIXED_POINT * 2 ** (i / 4 - 2)) for i in range(16))  # 1/4 to 3.4, in units of 2^-16
+NEUTRAL = 8  # the number of contrast 1
 
 
 class FactorizedPrior(nn.Module):

@@ -15,7 +15,7 @@ from .codecs import Codec
 from .data import ImageError, load_image, photo, photo_names, to_tensor, write_atomic
 from .layers import Relaxation
 from .optimizers import optimizers
-from .transforms import GREY, LAM_MAX, LAM_MIN, STRIDE, Transforms
+from .transforms import DC_CHANNELS, GREY, LAM_MAX, LAM_MIN, STRIDE, Transforms
 
 CROP = 128
 RELAXATIONS = ("noise", "random")
@@ -54,12 +54,18 @@ def random_lams(count: int) -> Tensor:
 
 
 def start_from_pca(codec: Codec, photos: list[np.ndarray], rng: np.random.Generator) -> None:
-    """Start the linear path as the PCA of 16x16 patches and the prior at the spread of its coefficients."""
+    """Start the linear path as the PCA of 16x16 patches and the prior at the spread of its coefficients.
+
+    The DC_CHANNELS patterns that are most nearly one flat colour come first.
+    """
     patches = torch.nn.functional.pixel_unshuffle(random_crops(photos, rng, 400) - 0.5, STRIDE)
     patches = patches.permute(0, 2, 3, 1).reshape(-1, patches.shape[1]).double()
     variance, basis = torch.linalg.eigh(patches.T @ patches / len(patches))
-    latent = len(codec.y_scale)
-    variance, basis = variance.flip(0)[:latent].float(), basis.flip(1)[:, :latent].float()
+    flatness = basis.unflatten(0, (3, STRIDE**2)).sum(1).square().sum(0)
+    rank = variance.clone()
+    rank[flatness.topk(DC_CHANNELS).indices] += variance[-1]
+    order = rank.argsort(descending=True)[: len(codec.y_scale)]
+    variance, basis = variance[order].float(), basis[:, order].float()
     with torch.no_grad():
         codec.linear_analysis.weight.copy_(basis.T[:, :, None, None])
         codec.linear_synthesis.weight.copy_(basis[:, :, None, None])

@@ -19,6 +19,7 @@ LAM_MIN, LAM_MAX = 0.001, 0.06
 LAM_STEPS = 4096  # λ on the grid LAM_MIN (LAM_MAX / LAM_MIN)^(i / LAM_STEPS), i = 0 .. LAM_STEPS
 NODES = 65  # of that grid, every 64th has a row of integer steps; the rows between are interpolated
 STRIDE = 16  # pixels a latent location covers, each way
+DC_CHANNELS = 3  # the first channels of y, which start as the mean colour of a location
 WHOLE = 1 << 12  # a photo of up to so many latent locations, a megapixel, goes through the transforms at once,
 TILE = 32  # a larger one in tiles of so many locations each way
 MARGIN = 8  # locations around a tile that have a say in it: five 3x3 convolutions at 1/16, six at 1/8

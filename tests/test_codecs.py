@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ from small_codec import SmallCodec, small_codec, smooth_noise
 import nctutorial
 from nctutorial import BitstreamError, bitstream, data, factorized, metrics, models, transforms
 from nctutorial.codecs import Latent
+from nctutorial.differences import as_coded, differences, sums
 from nctutorial.layers import GDN
+from nctutorial.priors import CONTRASTS, NEUTRAL
 from nctutorial.transforms import LAM_MAX, LAM_MIN, LAM_STEPS
 
 LAMS = st.floats(LAM_MIN, LAM_MAX)
@@ -92,6 +95,7 @@ def test_the_linear_path_is_a_projection_of_patches():
             layer.bias.zero_()
         for layer in (codec.analysis[-1], codec.synthesis[-1].conv):
             layer.weight.zero_()
+        codec.finish()
         y = codec.analyze(image).y
         x_hat = codec.synthesize_tensor(y)[0].permute(1, 2, 0).numpy()
     coefficients = (patches(image / 255) - 0.5) @ basis
@@ -137,16 +141,22 @@ def test_training_sees_the_symbols_that_are_coded(small, index):
     np.testing.assert_array_equal(data.to_uint8(found), small.reconstruct(symbols))
 
 
+def width_of(codec, y):
+    """The contrast of latents, as a factor: (B, 1, 1, 1)."""
+    return torch.tensor(CONTRASTS)[codec.contrast_of(y)][:, None, None, None] / 2**16
+
+
 def test_without_a_deadzone_noise_is_for_the_rate_and_rounding_for_the_picture(small):
     x, lam = data.to_tensor(smooth_noise(48, 32)), torch.tensor([0.004])
     with torch.no_grad():
         gain = small.at_lam(small.log_gain, lam)
-        v = small.analyze_tensor(x) * gain
+        y = small.analyze_tensor(x)
+        v = y * gain
         torch.manual_seed(0)
         found, bits = small(x, lam, "noise")
         torch.manual_seed(0)
         noisy = v + torch.rand_like(v) - 0.5
-        expected = small.symbol_bits(noisy, gain, torch.zeros_like(gain)).sum((1, 2, 3))
+        expected = small.symbol_bits(as_coded(noisy), gain * width_of(small, y), torch.zeros_like(gain)).sum((1, 2, 3))
         inverse = small.at_lam(small.log_inverse_gain, lam)
     torch.testing.assert_close(found, small.synthesize_tensor(v.round() * inverse))
     torch.testing.assert_close(bits, expected)
@@ -160,13 +170,15 @@ def test_random_symbols_lie_around_those_that_are_coded(small):
         dead = small.deadzone[round(32 * math.log(4) / math.log(60) * 2)].float()[:, None, None] / 256
         y = small.analyze_tensor(x)
         v = y * gain
+        stretched = gain * width_of(small, y)
         exact = torch.sign(v) * (v.abs() - dead).clamp_min(0)
         torch.manual_seed(0)
         y_hat, bits = small.relaxed(y, lam, 0.35)
         t = y_hat / small.at_lam(small.log_inverse_gain, lam)
         assert ((t >= exact.floor() - 1e-4) & (t <= exact.floor() + 1 + 1e-4)).all()
+        t = as_coded(t)
         low = (t + 1e-4).floor()
-        below, above = (small.symbol_bits(low + i, gain, dead) for i in range(2))
+        below, above = (small.symbol_bits(low + i, stretched, dead) for i in range(2))
         torch.testing.assert_close(bits, (below + (t - low) * (above - below)).sum((1, 2, 3)), rtol=1e-3, atol=0)
         some = [small.relaxed(y, lam, 0.35)[1].item() for _ in range(20)]
         assert min(some) < max(some)
@@ -194,6 +206,8 @@ def bits_at_gain(codec, y, lam, factor):
 @pytest.mark.parametrize("index", [0, 2048, LAM_STEPS])
 def test_estimated_bits_of_symbols_are_those_of_the_tables(small, index):
     image, lam = smooth_noise(96, 80), torch.tensor([transforms.lam_at(index)])
+    colour = image.reshape(6, 16, 5, 16, 3).mean((1, 3)).repeat(16, axis=0).repeat(16, axis=1)
+    image = (image - 0.7 * (colour - 128)).clip(0, 255).astype(np.uint8)  # nothing beyond the untrained tables
     symbols = small.quantize(small.analyze(image), lam.item())
     with torch.no_grad():
         y = small.analyze_tensor(data.to_tensor(image))
@@ -240,7 +254,7 @@ def test_deadzone_is_where_both_symbols_cost_the_same(small):
     # bits(0) + 8.66 (1/2 + d)^2 = bits(1) + 8.66 (1/2 - d)^2
     for index in (0, 2048, LAM_STEPS):
         _, deadzone = small._integers(index)
-        tables = small._tables(index)
+        tables = small.prior_tables(index, NEUTRAL)
         for c, counts in enumerate(tables.counts):
             at_0 = -int(tables.low[c])
             if 0 < at_0 < len(counts) - 2 and 0 < deadzone[c] < 115:  # neither at its limit
@@ -265,16 +279,133 @@ def test_quantize_is_its_formula(seed, lam):
         expected[v <= -(k - 0.5 + d)] = -k
     edge = np.abs((np.abs(v) - d + 0.5) % 1)
     clear = (edge > 1e-4) & (edge < 1 - 1e-4)  # float32 may decide either way on an edge
-    np.testing.assert_array_equal(symbols.values[clear], expected[clear])
+    whole = symbols.in_steps((slice(0, 2), slice(0, 3))).reshape(24, 6)
+    np.testing.assert_array_equal(whole[clear], expected[clear])
+    np.testing.assert_array_equal(symbols.values[3:], whole[3:])
     assert symbols.values.dtype == np.int32
 
 
 def test_absurd_latents_are_clamped_and_survive(small):
     y = torch.zeros(1, 24, 1, 2)
-    y[0, 3] = torch.tensor([1e9, -1e9])
+    y[0, [0, 3]] = torch.tensor([1e9, -1e9])
     symbols = small.quantize(Latent(y, 16, 32), 0.06)
-    assert symbols.values[3].tolist() == [32767, -32767]
+    assert symbols.values[3].tolist() == [16383, -16383]
+    assert symbols.values[0].tolist() == [16383, -32766]
     np.testing.assert_array_equal(small.decode(small.encode(symbols)).values, symbols.values)
+
+
+# ---- the DC channels, in differences
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32))
+def test_differences_are_those_of_a_loop_and_sums_take_them_back(h, w, seed):
+    k = np.random.default_rng(seed).integers(-16383, 16384, (3, h, w)).astype(np.int32)
+    expected = k.copy()
+    for i in range(h):
+        for j in range(w):
+            if i or j:
+                expected[:, i, j] -= k[:, i, j - 1] if j else k[:, i - 1, j]
+    found = differences(torch.from_numpy(k))
+    np.testing.assert_array_equal(found.numpy(), expected)
+    np.testing.assert_array_equal(sums(found).numpy(), k)
+
+
+def test_files_hold_differences_of_the_dc_channels_and_nothing_else(small):
+    symbols = small.quantize(small.analyze(smooth_noise(80, 128)), 0.01)
+    k = symbols.in_steps((slice(0, 5), slice(0, 8)))  # of the whole photo
+    part = symbols.in_steps((slice(2, 4), slice(3, 8)))
+    np.testing.assert_array_equal(part, k[:, 2:4, 3:8])
+    values = symbols.values.reshape(k.shape)
+    np.testing.assert_array_equal(values[3:], k[3:])
+    np.testing.assert_array_equal(values[:3, :, 1:], np.diff(k[:3], axis=2))
+    assert (small.deadzone[:, :3] == 0).all() and (small.deadzone[:, 3:] > 0).any()
+
+
+def test_differences_that_add_up_to_no_symbol_are_refused(small):
+    symbols = small.quantize(small.analyze(np.zeros((16, 48, 3), np.uint8)), 0.01)
+    symbols.values[0] = 16000, 300, 100  # each of them a difference that may occur
+    with pytest.raises(BitstreamError, match="colours"):
+        small.decode(small.encode(symbols))
+    symbols.values[0, 2] = 83
+    np.testing.assert_array_equal(small.decode(small.encode(symbols)).values, symbols.values)
+
+
+def test_the_relaxed_rate_is_one_of_differences(small):
+    y, lam = 40 * torch.randn(1, 24, 4, 5, generator=torch.Generator().manual_seed(0)), torch.tensor([0.06])
+    moved = y.clone()
+    moved[:, 0] += 10 / small.at_lam(small.log_gain, lam)[0, 0].detach()  # a brighter photo: ten steps everywhere
+    with torch.no_grad():
+        (_, bits), (_, bits_moved) = small.relaxed(y, lam), small.relaxed(moved, lam)
+        gain = small.at_lam(small.log_gain, lam)[0]
+        k = (y[0] * gain).round()[:, :1, :1]  # of the first location, the only one coded as it is
+        gain = gain * width_of(small, y)[0]
+        mass = [small.prior.mass((k - 0.5 + d) / gain, (k + 0.5 + d) / gain)[0] for d in (0, 10)]
+    paid = torch.log2(mass[0] / mass[1]).item()
+    assert abs(paid) > 0.5
+    assert (bits_moved - bits).item() == pytest.approx(paid, abs=0.01)
+
+
+# ---- one contrast for a photo
+
+
+def test_the_contrast_is_the_one_with_the_fewest_bits(small):
+    y = small.analyze_tensor(data.to_tensor(smooth_noise(160, 192))).detach()
+    with torch.no_grad():
+        for loudness in (0.7, 1.0, 3.0):
+            some = (loudness * y)[..., ::4, ::4]
+            found = int(small.contrast_of(loudness * y))
+            symbols = small.quantize(Latent(some.contiguous(), 48, 48), transforms.lam_at(LAM_STEPS // 2))
+            tables = [small.prior_tables(LAM_STEPS // 2, c) for c in range(16)]
+            bits = np.array([table.bits(symbols.values)[3:].sum() for table in tables])
+            assert bits[found] <= 1.002 * bits.min()
+            assert 1 <= found <= 14 and bits[found] < bits[found - 1] and bits[found] < bits[found + 1]
+
+
+def test_a_louder_photo_has_more_contrast(small):
+    y = small.analyze_tensor(data.to_tensor(smooth_noise(160, 192))).detach()
+    quiet, same, loud = small.contrast_of(torch.cat([y / 1.5, y, 1.5 * y])).tolist()
+    assert quiet < same < loud
+
+
+def test_contrasts_are_quarter_powers_of_two():
+    np.testing.assert_allclose(np.array(CONTRASTS) / 2**16, 2.0 ** (np.arange(16) / 4 - 2), rtol=3e-5)
+    assert CONTRASTS[NEUTRAL] == 2**16
+    exact = 2**16 * 2.0 ** (np.arange(16) / 4 - 2)
+    assert np.abs(exact % 1 - 0.5).min() > 1e-3  # no computer rounds another way
+
+
+def test_contrast_only_says_under_which_tables_symbols_are_coded(small):
+    latent = small.analyze(smooth_noise(80, 96))
+    files = [small.encode(small.quantize(replace(latent, contrast=c), 0.01)) for c in range(16)]
+    decoded = [small.decode(file) for file in files]
+    assert [each.contrast for each in decoded] == list(range(16))
+    for each in decoded:
+        np.testing.assert_array_equal(each.values, decoded[0].values)
+        np.testing.assert_array_equal(small.reconstruct(each), small.reconstruct(decoded[0]))
+    assert len(files[latent.contrast]) <= min(map(len, files)) + 8
+
+
+def test_tables_of_a_contrast_are_those_of_the_stretched_prior(small):
+    step, deadzone = small._integers(2048)
+    for contrast in (2, 8, 12):
+        tables = small.prior_tables(2048, contrast)
+        width = CONTRASTS[contrast] / 2**16
+        for c in (1, 5, 20):
+            k = np.arange(1, 3)
+            p = tables.counts[c][k - tables.low[c]] / tables.counts[c].sum()
+            ends = torch.tensor(np.stack([k - 0.5, k + 0.5]) + deadzone[c] / 256) * step[c] / 2**16 / width
+            with torch.no_grad():
+                low, high = (e.float().expand(24, 1, 2) for e in ends)
+                expected = small.prior.mass(low, high)[c, 0].numpy()
+            np.testing.assert_allclose(p, expected, rtol=0.05, atol=1e-5)
+
+
+def test_a_contrast_that_there_is_not(small):
+    encoder = bitstream.SymbolEncoder()
+    encoder.put(np.array([16]), np.array([1]), factorized.CONTRAST_TABLE)
+    symbols = small.quantize(small.analyze(np.zeros((16, 16, 3), np.uint8)), 0.01)
+    with pytest.raises(BitstreamError, match="contrast"):
+        small.decode(small.pack(symbols, encoder.payload()))
 
 
 # ---- round trips
@@ -322,7 +453,8 @@ def test_what_is_no_image(small, image):
 
 def test_bits_are_where_the_detail_is(small):
     image = np.full((64, 64, 3), 128, np.uint8)
-    image[16:32, 32:48] = smooth_noise(16, 16)
+    detail = smooth_noise(16, 16).astype(int)
+    image[16:32, 32:48] = detail - detail.mean((0, 1)).round().astype(int) + 128  # the mean colour does not change
     bits = small.code(small.analyze(image), 0.03).bits
     assert np.unravel_index(bits.argmax(), bits.shape) == (1, 2)
 

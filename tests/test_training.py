@@ -128,6 +128,20 @@ def test_the_start_is_the_pca_of_patches():
     np.testing.assert_allclose(codec.y_scale.numpy(), np.maximum(spread, 0.3), rtol=1e-3)
 
 
+def test_the_pca_begins_with_the_mean_colours(monkeypatch):
+    rng = np.random.default_rng(0)
+    faint, loud = rng.integers(-9, 10, (12, 12, 3)), rng.integers(-90, 91, (12, 12, 1))
+    flat, ramp = (each.repeat(16, axis=0).repeat(16, axis=1) for each in (faint, loud))
+    photo = (128 + flat + ramp * np.tile(np.linspace(-1, 1, 16), 12)[:, None]).astype(np.uint8)
+    codec = SmallCodec()
+    monkeypatch.setattr(training, "random_crops", lambda *_: data.to_tensor(photo))
+    training.start_from_pca(codec, [photo], rng)
+    basis = codec.linear_analysis.weight.detach().unflatten(1, (3, 256))[..., 0, 0]
+    mean_colour = basis.sum(2).square().sum(1) / 256  # of a pattern's energy, 1, how much is flat
+    assert (mean_colour[:3] > 0.99).all() and (mean_colour[3:] < 0.01).all()
+    assert codec.y_scale[3] > 5 * codec.y_scale[0]  # not because they have more energy
+
+
 # ---- losses
 
 
