@@ -27,6 +27,7 @@ from .transforms import (
 )
 
 LIMIT = bitstream.SYMBOL_LIMIT // 2 - 1  # of symbols; their differences are within SYMBOL_LIMIT
+MIDDLE = LAM_STEPS // 2  # the position on the grid of λ at which a photo's contrast is chosen
 CONTRAST_TABLE = bitstream.Tables(np.array([0]), [np.ones(len(CONTRASTS) + 1, np.int64)])
 
 
@@ -83,7 +84,7 @@ class FactorizedCodec(Codec):
 
         y: (B, M, h, w). Of the locations a sixteenth stands for all, of the channels all but the DC channels.
         """
-        lam = torch.full((len(y),), lam_at(LAM_STEPS // 2), device=y.device)
+        lam = torch.full((len(y),), lam_at(MIDDLE), device=y.device)
         gain, dead = self.at_lam(self.log_gain, lam), self.deadzone_at(lam)
         k = torch.round(shrink(y[..., ::4, ::4] * gain, dead))
         width = widths(y.device).repeat_interleave(len(y))[:, None, None, None]
@@ -158,15 +159,14 @@ class FactorizedCodec(Codec):
     @torch.inference_mode()
     def analyze(self, image: np.ndarray) -> Latent:
         latent = super().analyze(image)
-        middle = self.quantize(latent, lam_at(LAM_STEPS // 2)).values
-        some = middle.reshape(latent.y.shape[1:])[:, ::4, ::4].reshape(len(middle), -1)
-        bits = [tables.bits(some)[DC_CHANNELS:].sum() for tables in self._middle_tables]
+        some = self.quantize(replace(latent, y=latent.y[:, :, ::4, ::4]), lam_at(MIDDLE))
+        bits = [tables.bits(some.values)[DC_CHANNELS:].sum() for tables in self._middle_tables]
         return replace(latent, contrast=int(np.argmin(bits)))
 
     @functools.cached_property
     def _middle_tables(self) -> list[bitstream.Tables]:
         """The tables of every contrast at the middle λ: `contrast_of` in a tenth of its time, for finished codecs."""
-        return [self._make_tables((LAM_STEPS // 2, contrast)) for contrast in range(len(CONTRASTS))]
+        return [self._make_tables((MIDDLE, contrast)) for contrast in range(len(CONTRASTS))]
 
     def quantize(self, latent: Latent, lam: float) -> Symbols:
         """Symbols sign(v) floor(|v| + 1/2 - deadzone), v = y / step, at the grid's λ nearest to `lam`.
