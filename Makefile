@@ -12,6 +12,7 @@ TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UNIT := $(sort $(wildcard tests/test_*.py)) tests/codec tests/training tests/widgets tests/tools tests/course tests/long
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/sanitize.cfg
 
 .PHONY: help lab test lint coverage clean
@@ -30,7 +31,7 @@ lab: .venv/ready-lab
 
 # The browser comes last: Playwright leaves an event loop running, which other tests must not find.
 test: lint
-	$(BIN)/python -m pytest $(NBVAL) --durations=10 $(sort $(wildcard tests/test_*.py)) notebooks tests/browser
+	$(BIN)/python -m pytest $(NBVAL) --durations=10 $(UNIT) notebooks tests/browser
 
 lint: .venv/ready-test
 	$(BIN)/ruff check .
@@ -38,7 +39,7 @@ lint: .venv/ready-test
 	$(BIN)/mypy
 
 coverage: .venv/ready-test
-	$(BIN)/python -m pytest -q --cov=nctutorial --cov-report=term-missing --cov-fail-under=95 $(sort $(wildcard tests/test_*.py))
+	$(BIN)/python -m pytest -q --cov=nctutorial --cov-report=term-missing --cov-fail-under=95 $(UNIT)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .coverage build *.egg-info

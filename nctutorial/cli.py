@@ -14,8 +14,12 @@ from typing import NoReturn
 
 import nctutorial
 
-from . import benchmark, bitstream, data, folder, metrics, models, transforms
-from .training import RELAXATIONS, train
+from . import codec as models
+from . import data, metrics
+from .codec import bitstream, units
+from .tools import benchmark
+from .tools import survey as folder
+from .training.loop import RELAXATIONS, train
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _lam(text: str) -> float:
     try:
-        transforms.lam_index(float(text))
+        units.lam_index(float(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return float(text)
@@ -117,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command(_compress, "compress", "Compress a picture into a .nct file.")
     added.add_argument("input", metavar="IN", help="any picture: PNG, JPEG, WebP, AVIF, TIFF, ...")
     added.add_argument("output", metavar="OUT.nct", type=_output(".nct"))
-    least, most = transforms.LAM_MIN, transforms.LAM_MAX
+    least, most = units.LAM_MIN, units.LAM_MAX
     help = f"{least} (small) to {most} (good), default %(default)s"
     added.add_argument("--lam", type=_lam, default=0.01, help=help)
     added.add_argument("--model", default="factorized", help="weights that `train` wrote, default the bundled ones")

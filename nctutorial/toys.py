@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .codec.layers import GDN, conv
 from .data import photo, photo_names
-from .layers import GDN, conv
 
 # ---- chapter 00: a transform, and an entropy coder
 

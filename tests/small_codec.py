@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from nctutorial.context import ContextModel
-from nctutorial.factorized import FactorizedCodec
-from nctutorial.hyperprior import HyperpriorCodec
-from nctutorial.training import start_from_pca
+from nctutorial.codec.context import ContextModel
+from nctutorial.codec.factorized import FactorizedCodec
+from nctutorial.codec.hyperprior import HyperpriorCodec
+from nctutorial.training.loop import start_from_pca
 
 
 class SmallCodec(FactorizedCodec):

@@ -16,8 +16,10 @@ from safetensors.torch import save_file
 from small_codec import SmallCodec, small_codec, smooth_noise
 
 import nctutorial
-from nctutorial import cli, data, metrics, models, training
-from nctutorial.transforms import LAM_MIN
+from nctutorial import cli, data, metrics
+from nctutorial import codec as models
+from nctutorial.codec.units import LAM_MIN
+from nctutorial.training import loop as training
 
 ROOT = Path(__file__).resolve().parent.parent
 

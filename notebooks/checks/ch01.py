@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nctutorial.check import exercise
+from . import exercise
 
 
 def covariance(d, seed):

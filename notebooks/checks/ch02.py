@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.stats import norm
 
-from nctutorial.check import exercise
+from . import exercise
 
 
 @exercise("2.1")

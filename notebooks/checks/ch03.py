@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from nctutorial.check import exercise
+from . import exercise
 
 
 @exercise("3.1")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from nctutorial.check import exercise
+from . import exercise
 
 
 @exercise("5.1")

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from nctutorial.check import exercise
+from . import exercise
 
 
 def inside(bits, low, width):

@@ -4,7 +4,8 @@ import numpy as np
 
 import nctutorial
 from nctutorial import data
-from nctutorial.check import exercise
+
+from . import exercise
 
 
 @exercise("7.1")

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from nctutorial.check import exercise
+from . import exercise
 
 
 @exercise("9.1")

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from explorer_page import ExplorerPage
-from explorer_standin import DctCodec
 from lab import notebook, open_notebook, run_all, run_cell
 from PIL import Image
+from explorer_standin import DctCodec
 
 from nctutorial import data
-from nctutorial.explorer import write_html
+from nctutorial.widgets.explorer import write_html
 
 CHAPTER = "07_lambda_slider.ipynb"
 CELLS = (

@@ -1,0 +1,1 @@
+"""Measuring codecs: one photo, a folder, a benchmark."""

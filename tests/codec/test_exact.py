@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nctutorial.codec.exact import LIMIT, IntegerConv2d, integer
+from nctutorial.codec.units import NETWORK_ONE
+
+
+def layer(fan_in, fan_out, kernel, stride=1, std=0.3, seed=0):
+    torch.manual_seed(seed)
+    found = nn.Conv2d(fan_in, fan_out, kernel, stride, padding=kernel // 2)
+    nn.init.normal_(found.weight, std=std)
+    return found
+
+
+def integers(*shape, seed=0, size=20 * NETWORK_ONE):
+    return torch.from_numpy(np.random.default_rng(seed).integers(-size, size, shape)).double()
+
+
+def by_hand(x, conv):
+    """The same convolution in Python's integers, which never round."""
+    weight = np.vectorize(int, otypes=[object])(torch.round(conv.weight.double() * NETWORK_ONE).detach().numpy())
+    bias = [int(b) for b in torch.round(conv.bias.double() * NETWORK_ONE * NETWORK_ONE)]
+    pad, step, k = conv.padding[0], conv.stride[0], conv.kernel_size[0]
+    x = np.vectorize(int, otypes=[object])(np.pad(x[0].numpy(), ((0, 0), (pad, pad), (pad, pad))))
+    height, width = ((side - k) // step + 1 for side in x.shape[1:])
+    out = np.empty((len(bias), height, width), object)
+    for i in range(height):
+        for j in range(width):
+            seen = x[:, step * i : step * i + k, step * j : step * j + k]
+            for c in range(len(bias)):
+                value = ((weight[c] * seen).sum() + bias[c] + NETWORK_ONE // 2) // NETWORK_ONE
+                out[c, i, j] = min(max(value, 1 - LIMIT), LIMIT - 1)
+    return out.astype(np.float64)
+
+
+@pytest.mark.parametrize("kernel, stride", [(1, 1), (3, 1), (5, 1), (3, 2)])
+@pytest.mark.parametrize("height, width", [(1, 1), (4, 5), (7, 2)])
+def test_a_convolution_is_that_of_pythons_integers(kernel, stride, height, width):
+    conv, x = layer(3, 4, kernel, stride), integers(1, 3, height, width)
+    found = IntegerConv2d(conv)(x)
+    np.testing.assert_array_equal(found[0].numpy(), by_hand(x, conv))
+
+
+def test_it_approximates_the_float_network():
+    network = nn.Sequential(
+        layer(6, 8, 3), nn.ReLU(), layer(8, 16, 1, seed=1), nn.PixelShuffle(2), layer(4, 2, 5, seed=2)
+    )
+    x = torch.rand(2, 6, 5, 7) * 4 - 2
+    with torch.no_grad():
+        found = integer(network)(torch.round(x.double() * NETWORK_ONE)) / NETWORK_ONE
+        expected = network(x)
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < 0.02
+    assert network[0].weight.dtype == torch.float32  # the original is as it was
+
+
+def test_results_do_not_depend_on_the_order_of_summation():
+    """Channels in another order, one by one, in a batch, in another memory format: floats differ, these do not."""
+    torch.manual_seed(5)
+    conv, order = layer(200, 16, 3), torch.randperm(200)
+    other = layer(200, 16, 3)
+    with torch.no_grad():
+        other.weight.copy_(conv.weight[:, order])
+        x = integers(1, 200, 9, 9, size=100 * NETWORK_ONE)
+        first = IntegerConv2d(conv)(x)
+        assert torch.equal(first, IntegerConv2d(other)(x[:, order]))
+        assert torch.equal(first, IntegerConv2d(conv)(x.contiguous(memory_format=torch.channels_last)))
+        assert torch.equal(first, IntegerConv2d(conv)(torch.cat([x, -x]))[:1])
+        floats = (x / NETWORK_ONE).float()
+        assert not torch.equal(conv(floats), other(floats[:, order]))
+
+
+def test_sums_that_floats_do_not_hold_are_refused():
+    conv = layer(4, 2, 1)
+    with torch.no_grad():
+        conv.weight[0] = 2.0**21  # 2^21 4096 2^19 4 = 2^54
+    with pytest.raises(ValueError, match="too large"):
+        IntegerConv2d(conv)
+
+
+def test_activations_are_clamped():
+    conv = layer(1, 1, 1)
+    with torch.no_grad():
+        conv.weight.fill_(3.0)
+    x = torch.tensor([[[[LIMIT - 1.0, 1.0 - LIMIT]]]], dtype=torch.float64)
+    assert IntegerConv2d(conv)(x).flatten().tolist() == [LIMIT - 1, 1 - LIMIT]

@@ -1,0 +1,180 @@
+"""Every exercise of every chapter: stub, check, hint, solution, and wrong answers that the check must refuse."""
+
+import ast
+import importlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from checks import exercise
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+CHECK_CALL = re.compile(r"^check\.(ex_(\d+)_(\d+))\((\w+)\)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    chapter: str  # "07"
+    number: str  # "7.1"
+    check: str  # "ex_7_1"
+    function: str  # the name the reader's function has
+    text: str  # the Markdown since the code cell before the stub
+    imports: str  # the import statements of all cells before the stub
+    stub: str  # the source of the stub's cell
+    output: str  # what the check's cell printed when the notebook was run
+
+    def solved(self, source):
+        """The stub's cell with `source`, a function, in the place of the stub's function."""
+        node = functions(self.stub)[self.function]
+        lines = self.stub.splitlines()
+        return "\n".join([*lines[: node.lineno - 1], source, *lines[node.end_lineno :]])
+
+
+def functions(source):
+    """{name: node} of the functions at the top level of Python source."""
+    return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+
+
+def imports(source):
+    """The import statements at the top level of Python source."""
+    return "\n".join(ast.unparse(n) for n in ast.parse(source).body if isinstance(n, ast.Import | ast.ImportFrom))
+
+
+def exercises_of(path):
+    cells = [(cell, "".join(cell["source"])) for cell in json.loads(path.read_text("utf-8"))["cells"]]
+    found = []
+    for i, (cell, source) in enumerate(cells):
+        for call in CHECK_CALL.finditer(source) if cell["cell_type"] == "code" else ():
+            stub = i - 1
+            while cells[stub][0]["cell_type"] != "code":
+                stub -= 1
+            text = stub
+            while cells[text - 1][0]["cell_type"] == "markdown":
+                text -= 1
+            found.append(
+                Exercise(
+                    chapter=path.stem[:2],
+                    number=f"{call[2]}.{call[3]}",
+                    check=call[1],
+                    function=call[4],
+                    text="\n\n".join(text for _, text in cells[text:i] if _["cell_type"] == "markdown"),
+                    imports=imports("\n".join(code for c, code in cells[:stub] if c["cell_type"] == "code")),
+                    stub=cells[stub][1],
+                    output="".join("".join(output.get("text", "")) for output in cell["outputs"]),
+                )
+            )
+    return found
+
+
+CHAPTERS = {path: exercises_of(path) for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
+EXERCISES = [exercise for chapter in CHAPTERS.values() for exercise in chapter]
+every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
+
+
+def verdict(exercise, code, answer, monkeypatch, capsys):
+    """What the check prints about the function `answer` that `code`, the stub's cell or a variant of it, defines.
+
+    Of the notebook before it only the imports have been run: a check may not lean on the reader's variables.
+    """
+    monkeypatch.syspath_prepend(NOTEBOOKS)
+    check = importlib.import_module(f"checks.ch{exercise.chapter}")
+    namespace = {"__name__": "reader"}
+    exec(exercise.imports, namespace)
+    exec(compile(code, f"exercise {exercise.number}", "exec"), namespace)
+    capsys.readouterr()
+    assert getattr(check, exercise.check)(namespace[answer]) is None
+    return capsys.readouterr().out.removesuffix("\n")
+
+
+def solution_source(exercise):
+    return (NOTEBOOKS / "solutions" / f"ch{exercise.chapter}.py").read_text("utf-8")
+
+
+def wrong_answers(exercise):
+    """(source of the module's imports and helpers, names of this exercise's wrong answers)."""
+    source = (ROOT / "tests" / "course" / "wrong_answers" / f"ch{exercise.chapter}.py").read_text("utf-8")
+    stem = "wrong_" + exercise.number.replace(".", "_")
+    return source, [name for name in functions(source) if re.fullmatch(stem + r"(_\w+)?", name)]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_each_chapter_has_two_to_four_exercises_in_order(path):
+    chapter = int(path.stem[:2])
+    numbers = [exercise.number for exercise in CHAPTERS[path]]
+    assert numbers == [f"{chapter}.{i + 1}" for i in range(len(numbers))]
+    assert 2 <= len(numbers) <= 4
+
+
+@every_exercise
+def test_text_and_hint(exercise):
+    assert re.search(rf"^### Exercise {re.escape(exercise.number)} · \w", exercise.text, re.MULTILINE)
+    assert re.search(r"<details><summary>Hint</summary>.{20,}</details>", exercise.text, re.DOTALL)
+
+
+@every_exercise
+def test_the_stub_is_documented_and_not_attempted(exercise, monkeypatch, capsys):
+    node = functions(exercise.stub)[exercise.function]
+    assert ast.get_docstring(node), "a stub says what it takes and returns"
+    expected = f"Exercise {exercise.number}: not attempted yet"
+    assert verdict(exercise, exercise.stub, exercise.function, monkeypatch, capsys) == expected
+    assert exercise.output == expected + "\n", "the notebook is committed with its exercises unsolved"
+
+
+@every_exercise
+def test_the_solution_in_the_stubs_place_is_correct(exercise, monkeypatch, capsys):
+    source = solution_source(exercise)
+    solution, stub = functions(source)[exercise.function], functions(exercise.stub)[exercise.function]
+    assert ast.unparse(solution.args) == ast.unparse(stub.args)
+    assert re.search(rf"^# Exercise {re.escape(exercise.number)}\b", source, re.MULTILINE)
+    assert ast.get_docstring(solution), "a solution explains itself"
+    code = exercise.solved(ast.get_source_segment(source, solution))
+    expected = f"Exercise {exercise.number}: correct"
+    assert verdict(exercise, code, exercise.function, monkeypatch, capsys) == expected
+
+
+@every_exercise
+def test_wrong_answers_are_refused_with_a_message(exercise, monkeypatch, capsys):
+    source, names = wrong_answers(exercise)
+    assert names, "an exercise needs a wrong answer, or its check may accept anything"
+    for name in names:
+        said = verdict(exercise, source, name, monkeypatch, capsys)
+        assert re.match(rf"Exercise {re.escape(exercise.number)}: not yet: .{{15,}}", said), f"{name}: {said}"
+        assert " stops with " not in said and "cannot be used" not in said, f"{name} is broken, not wrong: {said}"
+
+
+# ---- the helper itself
+
+
+@exercise("0.1")
+def double(answer):
+    if answer(2) != 4:  # pytest would add to the message of an assert
+        raise AssertionError("twice 2 is 4")
+    assert answer(3)[0] == 6
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (..., "not attempted yet"),
+        (lambda n: ..., "not attempted yet"),
+        (lambda n: (n, ...), "not attempted yet"),
+        (lambda n: n, "not yet: twice 2 is 4"),
+        (lambda n: None, "not yet: <lambda> returns nothing; does it end in a return?"),
+        (lambda n: 2 * n, "not yet: the result cannot be used (TypeError: 'int' object is not subscriptable)"),
+        (lambda n: 4 if n == 2 else [6], "correct"),
+        (4, "not yet: the result cannot be used (TypeError: 'int' object is not callable)"),
+    ],
+)
+def test_verdicts(answer, said, capsys):
+    assert double(answer) is None
+    assert capsys.readouterr().out == f"Exercise 0.1: {said}\n"
+
+
+def test_an_error_in_the_answer_is_shown_with_its_line(capsys):
+    namespace = {}
+    exec(compile("def halve(n):\n    assert n > 5\n    return 1 / 0\n", "cell", "exec"), namespace)
+    double(namespace["halve"])
+    assert capsys.readouterr().out == "Exercise 0.1: not yet: halve stops with AssertionError (line 2 of its cell)\n"

@@ -1,0 +1,165 @@
+"""The files that must agree with each other, and what must not be in any of them."""
+
+import re
+import subprocess
+import tomllib
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from nctutorial import data
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+TEXT = {".py", ".md", ".ipynb", ".js", ".css", ".toml", ".txt", ".yml", ".csv", ".cfg", ".html", ""}
+
+MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|Users|root|work|opt)/\w|/tmp/ipykernel|[A-Z]:\\Users")
+
+
+def project_files():
+    """Every text file of the project: what git tracks or would track, or all outside .venv and caches."""
+    try:
+        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        paths = [ROOT / name for name in names.splitlines()]
+    except (OSError, subprocess.CalledProcessError):
+        hidden = re.compile(r"/(\.venv|\.git|\.[a-z]+_cache|\.hypothesis|__pycache__|\.ipynb_checkpoints)/")
+        paths = [path for path in ROOT.rglob("*") if not hidden.search(path.as_posix())]
+    this_file = Path(__file__)  # its patterns match themselves
+    return [p for p in paths if p.is_file() and p.suffix in TEXT and p != this_file]
+
+
+def pyproject():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def pins():
+    lines = (line.split("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines())
+    requirements = [Requirement(line) for line in lines if line]
+    for requirement in requirements:
+        assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), f"{requirement} is not an exact version"
+    assert len({canonicalize_name(r.name) for r in requirements}) == len(requirements)
+    return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in requirements}
+
+
+def direct_dependencies():
+    project = pyproject()
+    extras = project["optional-dependencies"].values()
+    return [Requirement(line) for line in sum(extras, project["dependencies"])]
+
+
+# ---- versions
+
+
+def test_every_dependency_is_pinned_within_its_bounds():
+    pinned = pins()
+    for requirement in direct_dependencies():
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), str(requirement)
+
+
+def test_the_whole_tree_is_pinned_and_installed_as_pinned():
+    pinned, seen = pins(), set()
+    todo = [(r.name, "") for r in direct_dependencies()]
+    while todo:
+        name, extra = todo.pop()
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        try:
+            installed = version(name).split("+")[0]  # 2.13.0+cpu is the CPU build of 2.13.0
+        except PackageNotFoundError:
+            pytest.fail(f"{name} is not installed; make .venv/ready-test")
+        assert installed == pinned.get(canonicalize_name(name)), f"{name} {installed} is not what constraints.txt says"
+        for requirement in map(Requirement, requires(name) or []):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                todo += [(requirement.name, extra) for extra in {"", *requirement.extras}]
+    assert len(seen) > 50
+
+
+def test_environment_yml_installs_what_pip_installs():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    # Nothing but Python and pip comes from conda, so that no second place can name a version.
+    assert [line.split()[0] for line in conda] == ["python", "pip"] and "pip" in conda
+    assert conda[0].split()[1].startswith(pyproject()["requires-python"])
+    extras = ",".join(pyproject()["optional-dependencies"])
+    assert pip == {
+        "pip": [
+            "--extra-index-url https://download.pytorch.org/whl/cpu",
+            "-c constraints.txt",
+            f"-e .[{extras}]",
+        ]
+    }
+
+
+def test_makefile_installs_from_the_same_files():
+    makefile = (ROOT / "Makefile").read_text()
+    extras = ",".join(pyproject()["optional-dependencies"])
+    assert f".venv/ready-test: EXTRAS = {extras}\n" in makefile
+    assert "-c constraints.txt -e '.[$(EXTRAS)]'" in makefile
+    assert "TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)" in makefile
+    names = set(re.findall(r"https://\S+", makefile))
+    assert names == {"https://download.pytorch.org/whl/cpu"}
+
+
+def test_the_package_under_test_is_this_one():
+    assert Path(data.__file__).parent == ROOT / "nctutorial"
+    assert version("nctutorial") == pyproject()["version"]
+    assert set(pyproject()["scripts"]) == {"nctutorial"}
+
+
+# ---- notebooks
+
+
+def test_there_are_notebooks():
+    assert (ROOT / "notebooks" / "07_lambda_slider.ipynb") in NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_was_run_from_top_to_bottom(path):
+    """nbval compares nothing in a cell without an execution count, so each cell must have one."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        for output in cell.outputs:
+            assert output.output_type != "error", output.get("evalue")
+            assert output.get("name") != "stderr", output.get("text")
+
+
+# ---- what must not be there
+
+
+def test_no_paths_of_one_machine():
+    files = project_files()
+    assert len(files) > 20
+    found = [f"{path}: {match[0]}" for path in files for match in MACHINE_PATH.finditer(path.read_text("utf-8"))]
+    assert found == []
+
+
+def test_nothing_is_unpickled():
+    """Weights are safetensors: a file from a stranger must not be able to run code."""
+    pattern = re.compile(r"torch\.load\(|\bimport pickle\b|\bpickle\.|allow_pickle|\bimport (marshal|shelve|joblib)\b")
+    files = [path for path in project_files() if path.suffix in (".py", ".ipynb")]
+    found = [f"{path}: {match[0]}" for path in files for match in pattern.finditer(path.read_text("utf-8"))]
+    assert found == []
+
+
+def test_every_file_in_data_is_a_picture_a_table_or_safetensors():
+    allowed = {".webp", ".csv", ".md", ".safetensors", ".sha256", ".nct", ".png"}
+    assert {path.suffix for path in (ROOT / "data").rglob("*") if path.is_file()} <= allowed
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [(f"from /{'home'}/ann/x", True), (f"C:\\{'Users'}\\ann", True), ("https://a.org/home/b", False)],
+)
+def test_the_pattern_of_machine_paths(text, found):
+    assert bool(MACHINE_PATH.search(text)) is found

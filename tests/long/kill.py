@@ -1,0 +1,200 @@
+"""Kill -9 at random moments: python -m tests.long.kill --count 50 --seed 0
+
+`compress`, `benchmark` and `train` (of a tiny codec) run in child processes, are killed, and are run again until they
+come to their end. After each kill, each file under the name of an output must be a whole old or a whole new one. In
+the end, `benchmark` must have kept the rows that it had, and `train` must have written the same log and the same
+weights as without any kill. The children write as to a slow disk, in two pieces with a pause between, so that many
+kills hit a write. Prints a table, and exits with 1 if anything was torn or different. Needs a system with fork.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import load
+
+from nctutorial import cli, data
+from nctutorial import codec as models
+from nctutorial.tools.survey import COLUMNS
+from nctutorial.training import loop as training
+from tests.small_codec import SmallCodec, small_codec, smooth_noise
+
+PAUSE = 0.01  # seconds, in the middle of each write
+
+
+def slow_write(path: Path, content: bytes) -> int:
+    with open(path, "wb") as file:
+        file.write(content[: len(content) // 2])
+        file.flush()
+        time.sleep(PAUSE)
+        return file.write(content[len(content) // 2 :])
+
+
+def run(arguments: list[str], seconds: float = 1e9) -> tuple[bool, float]:
+    """One command in a child, killed after so many seconds: (whether it came to its end, how long it ran)."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(os.open("stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+            Path.write_bytes = slow_write
+            code = cli.main(arguments)
+        finally:
+            os._exit(code)
+    start = time.time()
+    while time.time() - start < seconds:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            if status:
+                raise AssertionError(f"{arguments[0]} failed by itself: {Path('stderr').read_text()}")
+            return True, time.time() - start
+        time.sleep(0.001)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False, seconds
+
+
+def until(kills: int, arguments: list[str], clear, check) -> int:
+    """Kill a command so many times, clear() after each time that it reached its end. check() is called after each run.
+
+    Returns how often a whole run needed more than one start.
+    """
+    clear()
+    _, whole = run(arguments)
+    check()
+    clear()
+    resumed = killed = starts = 0
+    while True:
+        ended, _ = run(arguments, random.uniform(0, 1.2 * whole) if killed < kills else 1e9)
+        check()
+        starts += 1
+        killed += not ended
+        if ended:
+            resumed += starts > 1
+            starts = 0
+            if killed >= kills:
+                return resumed
+            clear()
+
+
+def kill_compress(kills: int) -> str:
+    data.save_image("photo.png", smooth_noise(300, 400))
+    codec = models.load_codec()
+    image = data.load_image("photo.png")
+    old, new = codec.compress(image, 0.001), codec.compress(image, 0.06)
+    seen = set()
+
+    def check():
+        found = Path("photo.nct").read_bytes()
+        assert found in (old, new), "compress left a torn stream"
+        seen.add(found)
+
+    arguments = ["compress", "photo.png", "photo.nct", "--lam", "0.06"]
+    resumed = until(kills, arguments, lambda: Path("photo.nct").write_bytes(old), check)
+    return f"{resumed} times begun again; old streams and new ones, none torn"
+
+
+def rows_of(text: str) -> list[str]:
+    lines = text.splitlines(keepends=True)
+    assert not lines or lines[0] == ",".join(COLUMNS) + "\n", "benchmark left a torn header"
+    whole = all(line.endswith("\n") and line.count(",") == len(COLUMNS) - 1 for line in lines)
+    assert whole, "benchmark left a torn row"
+    return lines[1:]
+
+
+def kill_benchmark(kills: int) -> str:
+    Path("photos").mkdir()
+    for i in range(6):
+        data.save_image(f"photos/{i}.png", smooth_noise(40, 60, i))
+    out, before, kept = Path("rows.csv"), [], 0
+
+    def check():
+        nonlocal before, kept
+        rows = rows_of(out.read_text() if out.exists() else "")
+        assert rows[: len(before)] == before, "benchmark measured again what it had"  # seconds are never the same twice
+        assert len(rows) % 9 == 0, "benchmark left half of a photo"
+        kept += len(before) // 9
+        before = rows
+
+    def clear():
+        nonlocal before
+        assert len(before) in (0, 54)
+        out.unlink(missing_ok=True)
+        before = []
+
+    resumed = until(kills, ["benchmark", "photos", "--out", "rows.csv"], clear, check)
+    return f"{resumed} times gone on, {kept} photos kept"
+
+
+def kill_train(kills: int) -> str:
+    Path("crops").mkdir()
+    data.save_image("crops/a.png", smooth_noise(140, 150))
+    out = Path("new.safetensors")
+    names = [out, out.with_suffix(".csv"), out.with_suffix(".checkpoint")]
+    arguments = "train crops --out new.safetensors --steps 6 --decoder-steps 2 --batch 1 --every 2".split()
+    run(arguments)
+    weights, curve = load(out.read_bytes()), names[1].read_bytes()
+
+    def check():
+        for path in (out, names[2]):
+            if path.exists():
+                load(path.read_bytes())  # safetensors checks its lengths
+        if names[1].exists():
+            assert curve.startswith(names[1].read_bytes()), "train left another loss curve"
+
+    def clear():
+        if names[0].exists():
+            found = load(out.read_bytes())
+            assert found.keys() == weights.keys() and all(torch.equal(found[k], weights[k]) for k in weights)
+            assert names[1].read_bytes() == curve, "train ended with another loss curve"
+        for path in names:
+            path.unlink(missing_ok=True)
+
+    resumed = until(kills, arguments, clear, check)
+    return f"{resumed} times gone on, to the same weights and loss curve"
+
+
+def prepare() -> None:
+    """A tiny codec in place of the real ones, and no validation; all in this process, for its children."""
+    torch.set_num_threads(1)
+    codec = small_codec()
+    models.load_codec = lambda name="factorized": codec
+    models.FactorizedCodec = SmallCodec
+    training.fastest_dtype_is_bf16 = lambda device: False
+    training.start_from_pca = lambda *arguments: None  # takes a second
+    training.validate = lambda codec: []
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(argv)
+    random.seed(args.seed)
+    prepare()
+    home, failures = Path.cwd(), 0
+    for job in (kill_compress, kill_benchmark, kill_train):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            start = time.time()
+            try:
+                outcome = "ok    " + job(args.count)
+            except AssertionError as error:
+                outcome, failures = f"FAILED {error}", failures + 1
+            parts = len(list(Path().rglob("*.part")))
+            os.chdir(home)
+        print(
+            f"{job.__name__:15} {args.count} kills, {time.time() - start:4.0f} s, {parts} strays: {outcome}", flush=True
+        )
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

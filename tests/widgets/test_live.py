@@ -1,0 +1,330 @@
+"""The widget that trains while λ moves: what it measures, and everything that must stop it."""
+
+import asyncio
+import base64
+import io
+import threading
+import time
+from textwrap import dedent
+
+import numpy as np
+import pytest
+import traitlets
+from jupyter_client.manager import start_new_kernel
+from PIL import Image
+
+from nctutorial.widgets import live
+from nctutorial.widgets.live import LiveTraining
+
+
+class Toy:
+    """A "model" whose rate and PSNR creep towards targets that depend on λ, and that remembers every step."""
+
+    def __init__(self):
+        self.lams, self.bpp = [], 0.5
+
+    def step(self, lam):
+        self.lams.append(lam)
+        self.bpp += 0.1 * (50 * lam - self.bpp)
+
+    def measure(self):
+        level = min(int(100 * self.bpp), 255)
+        return self.bpp, 20 + 6 * self.bpp, np.full((4, 6, 3), level, np.uint8)
+
+
+@pytest.fixture
+def toy():
+    return Toy()
+
+
+@pytest.fixture
+def widget(toy):
+    return LiveTraining(toy.step, toy.measure, lam=0.01, goals=[(0.5, 25), (1, 28)])
+
+
+async def until(condition, seconds=20):
+    """Give the loop back until the condition holds; the limit only ends a test that has failed."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        await asyncio.sleep(0.005)
+
+
+# ---- a fixed run
+
+
+def test_run_trains_now_at_the_given_lam(widget, toy):
+    widget.run(0.02, 10)
+    widget.run(0.004, 5)
+    assert toy.lams == [0.02] * 10 + [0.004] * 5
+    assert widget.lam == 0.004 and widget.steps == 15 and not widget.running
+    steps, lams, rates, psnrs = np.array(widget.trail).T
+    assert steps.tolist() == [0, 5, 10, 15]
+    assert lams.tolist() == [0.01, 0.02, 0.02, 0.004]
+    expected = 1 + (0.5 - 1) * 0.9**10  # after ten steps towards 50 * 0.02
+    assert rates[2] == pytest.approx(expected)
+    np.testing.assert_allclose(psnrs, 20 + 6 * rates)
+
+
+def test_the_frame_is_the_picture_measured_last(widget, toy):
+    widget.run(0.05, 5)
+    assert (widget.frame["height"], widget.frame["width"]) == (4, 6)
+    assert widget.frame["pixels"] == toy.measure()[2].tobytes()
+
+
+def test_two_runs_alike_give_the_same_trail():
+    def trail():
+        toy = Toy()
+        widget = LiveTraining(toy.step, toy.measure)
+        widget.run(0.03, 20)
+        return widget.trail
+
+    assert trail() == trail()
+
+
+def test_the_trail_is_bounded(widget, monkeypatch):
+    monkeypatch.setattr(live, "TRAIL", 4)
+    widget.run(0.01, 50)
+    assert [point[0] for point in widget.trail] == [35, 40, 45, 50]
+
+
+@pytest.mark.parametrize("lam", [0, -1, 0.0009, 0.07, float("nan")])
+def test_a_lam_out_of_range_is_refused(widget, lam):
+    with pytest.raises(traitlets.TraitError, match="lam lies between 0.001 and 0.06"):
+        widget.lam = lam
+    assert widget.lam == 0.01
+
+
+def test_static_page(widget):
+    widget.run(0.02, 10)
+    bundle, metadata = widget._repr_mimebundle_()
+    assert {"application/vnd.jupyter.widget-view+json", "image/png", "text/plain"} <= set(bundle)
+    assert bundle["text/plain"] == "LiveTraining(λ = 0.02, 10 steps)"
+    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert picture.size == (900, 440)
+    assert np.ptp(np.asarray(picture.convert("L"))) > 200, "not blank"
+    assert metadata["image/png"]["alt"]
+
+
+# ---- training in an event loop, as in a notebook
+
+
+def test_it_needs_an_event_loop(widget, toy):
+    with pytest.raises(RuntimeError, match="call run"):
+        widget.running = True
+    assert not widget.running and toy.lams == []
+
+
+def test_start_steer_pause_go_on(widget, toy):
+    async def read():
+        widget.running = True
+        assert toy.lams == [], "starting must not block"
+        await until(lambda: len(toy.lams) >= 3)
+        assert set(toy.lams) == {0.01}
+        seen = len(toy.lams)
+        widget.lam = 0.05
+        await until(lambda: len(toy.lams) >= seen + 3)
+        assert set(toy.lams[seen:]) == {0.05}, "the very next step is at the new λ"
+        widget.running = False
+        seen = len(toy.lams)
+        await asyncio.sleep(0.1)
+        assert len(toy.lams) == seen, "no step after a pause"
+        widget.running = True
+        await until(lambda: len(toy.lams) > seen)
+        widget.running = False
+
+    asyncio.run(read())
+    assert widget.steps == len(toy.lams)
+
+
+def test_pausing_and_starting_at_once_leaves_one_task(widget):
+    async def read():
+        widget.running = True
+        await until(lambda: widget.steps > 0)
+        task = widget._task
+        widget.running = False
+        widget.running = True
+        assert widget._task is task
+        await until(lambda: widget.steps > 3)
+        widget.running = False
+        await asyncio.wait_for(task, 5)
+
+    asyncio.run(read())
+
+
+def test_a_start_from_another_thread_trains_where_the_widget_was_made(toy):
+    async def read():
+        threads = []
+        widget = LiveTraining(lambda lam: threads.append(threading.get_ident()), toy.measure)
+        for _ in range(2):
+            seen = len(threads)
+            await asyncio.to_thread(setattr, widget, "running", True)
+            await until(lambda seen=seen: len(threads) > seen + 2)
+            await asyncio.to_thread(setattr, widget, "running", False)
+            await asyncio.wait_for(widget._task, 5)
+        assert set(threads) == {threading.get_ident()} and widget.note == ""
+
+    asyncio.run(read())
+
+
+def test_one_widget_trains_at_a_time(widget):
+    async def read():
+        second_toy = Toy()
+        second = LiveTraining(second_toy.step, second_toy.measure)
+        widget.running = True
+        await until(lambda: widget.steps > 0)
+        second.running = True
+        assert not widget.running
+        seen = widget.steps
+        await until(lambda: second.steps > 3)
+        assert widget.steps == seen
+        second.running = False
+
+    asyncio.run(read())
+
+
+def test_it_stops_when_nobody_touches_it(widget, toy, monkeypatch):
+    monkeypatch.setattr(live, "PATIENCE", 7)
+
+    async def read():
+        widget.running = True
+        await until(lambda: not widget.running)
+
+    asyncio.run(read())
+    assert len(toy.lams) == 7
+    assert "No touch for 7 steps" in widget.note
+
+
+def test_it_stops_when_its_last_view_goes(widget):
+    async def read():
+        widget.running = True
+        await until(lambda: widget.steps > 0)
+        widget._handle_custom_msg({"kind": "gone"}, [])
+        assert not widget.running
+        await asyncio.wait_for(widget._task, 5)
+
+    asyncio.run(read())
+
+
+def test_a_step_that_fails_is_reported(widget, monkeypatch):
+    def fail(lam):
+        raise FloatingPointError("the loss is not finite")
+
+    monkeypatch.setattr(widget, "_step", fail)
+
+    async def read():
+        widget.running = True
+        await until(lambda: not widget.running)
+
+    asyncio.run(read())
+    assert widget.note == "Training failed: FloatingPointError: the loss is not finite"
+
+
+# ---- in a real kernel
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    manager, client = start_new_kernel(kernel_name="python3")
+    yield manager, client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def execute(client, code):
+    """Run code in the kernel and return what it printed."""
+    printed = []
+
+    def collect(message):
+        assert message["msg_type"] != "error", message["content"]
+        if message["msg_type"] == "stream":
+            printed.append(message["content"]["text"])
+
+    client.execute_interactive(dedent(code), timeout=60, output_hook=collect)
+    return "".join(printed).strip()
+
+
+SETUP = """
+    import time
+    import numpy as np
+    from nctutorial.widgets.live import LiveTraining
+
+    def step(lam):
+        time.sleep(0.01)
+
+    def measure():
+        return 1.0, 30.0, np.zeros((2, 2, 3), np.uint8)
+
+    widget = LiveTraining(step, measure)
+    widget.running = True
+"""
+
+
+def wait_for(client, expression):
+    for _ in range(200):
+        if execute(client, f"print({expression})") == "True":
+            return
+        time.sleep(0.05)
+    pytest.fail(f"in the kernel, {expression} never became true")
+
+
+def test_the_kernel_trains_between_cells_and_an_interrupt_stops_it(kernel):
+    manager, client = kernel
+    execute(client, SETUP)
+    wait_for(client, "widget.steps > 5")
+    time.sleep(0.3)  # no cell runs now: the kernel itself ignores interrupts
+    manager.interrupt_kernel()
+    wait_for(client, "not widget.running")
+    assert execute(client, "print(widget.note)") == "The kernel was interrupted."
+    seen = execute(client, "print(widget.steps)")
+    time.sleep(0.3)
+    assert execute(client, "print(widget.steps)") == seen
+    # It can go on, and be stopped once more.
+    execute(client, "widget.running = True")
+    wait_for(client, f"widget.steps > {seen}")
+    time.sleep(0.3)
+    manager.interrupt_kernel()
+    wait_for(client, "not widget.running")
+
+
+def begin(client):
+    """Make a widget in the kernel and see it train."""
+    execute(client, SETUP)
+    wait_for(client, "widget.steps > 2")
+
+
+def interrupted(manager, client, code):
+    """Interrupt the kernel while it runs a cell, and return the name of the error that ends the cell."""
+    message = client.execute(code, stop_on_error=False)  # or what follows at once may be left out
+    time.sleep(1)
+    manager.interrupt_kernel()
+    reply = client.get_shell_msg(timeout=30)
+    while reply["parent_header"]["msg_id"] != message:
+        reply = client.get_shell_msg(timeout=30)
+    return reply["content"]["ename"]
+
+
+def test_an_interrupt_still_stops_a_cell_afterwards(kernel):
+    manager, client = kernel
+    begin(client)
+    execute(client, "widget.running = False")
+    time.sleep(0.2)
+    assert interrupted(manager, client, "time.sleep(60)") == "KeyboardInterrupt"
+    assert execute(client, "print(1 + 1, widget.note)") == "2"
+
+
+def test_the_interrupt_of_a_cell_stops_the_training_too(kernel):
+    manager, client = kernel
+    begin(client)
+    assert interrupted(manager, client, "time.sleep(60)") == "KeyboardInterrupt"
+    assert execute(client, "print(widget.running, widget.note)") == "False The kernel was interrupted."
+
+
+def test_an_error_in_a_cell_does_not_stop_the_training(kernel):
+    _, client = kernel
+    begin(client)
+    reply = client.execute_interactive("1 / 0", timeout=60, stop_on_error=False, output_hook=lambda message: None)
+    assert reply["content"]["ename"] == "ZeroDivisionError"
+    assert execute(client, "print(widget.running); widget.running = False") == "True"
+    listeners = "[str(listener) for listener in get_ipython().events.callbacks['post_run_cell']]"
+    wait_for(client, f"not any('Live' in listener for listener in {listeners})")
