@@ -552,7 +552,7 @@ def test_in_tiles_as_in_one(bundled, red_panda, monkeypatch):
     whole = bundled.code(bundled.analyze(image), 0.02)
     latent = bundled.analyze(image)
     monkeypatch.setattr(tiles, "WHOLE", 0)
-    monkeypatch.setattr(transforms, "TILE", 3)
+    monkeypatch.setattr(tiles, "TILE", 3)
     tiled = bundled.analyze(image)
     torch.testing.assert_close(tiled.y, latent.y, atol=1e-3, rtol=1e-3)
     assert (tiled.height, tiled.width) == (330, 319)
