@@ -1,54 +1,82 @@
-"""The trained codecs that come with the course, and files of weights."""
+"""The codec: from a photo to bytes and back. Here are the bundled codecs, and files of weights."""
 
 import functools
+import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
 
 from ..data import WEIGHTS
 from . import bitstream
 from .base import Codec
 from .bitstream import BitstreamError
-from .factorized import FactorizedCodec
-from .hyperprior import HyperpriorCodec
+from .factorized import FactorizedCodec, FactorizedModel
+from .hyperprior import HyperpriorCodec, HyperpriorModel
+from .model import Model
 
-NAMES = ("factorized", "hyperprior")
-
-
-def codec_class(name: str) -> type[Codec]:
-    """The class of a codec by its name, one of NAMES."""
-    classes: dict[str, type[Codec]] = {"factorized": FactorizedCodec, "hyperprior": HyperpriorCodec}
-    return classes[name]
+CODECS: dict[str, tuple[type[Model], type[Codec]]] = {
+    "factorized": (FactorizedModel, FactorizedCodec),
+    "hyperprior": (HyperpriorModel, HyperpriorCodec),
+}
+NAMES = tuple(CODECS)
+LARGEST_SIZE = 4096  # channels or blocks of a model
 
 
 @functools.lru_cache
 def _bundled(name: str) -> Codec:
-    return codec_class(name).load(WEIGHTS / f"{name}.safetensors")
+    return load(WEIGHTS / f"{name}.safetensors")
 
 
-def load_codec(name: str = "factorized") -> Codec:
+def load_codec(model: str = "factorized") -> Codec:
     """A trained codec: a bundled one by its name, read once, or the .safetensors file that `nctutorial train` wrote.
 
-    Raises FileNotFoundError, or ValueError if the file does not hold weights of a codec.
+    Raises FileNotFoundError, or ValueError if the file does not hold a codec.
     """
-    if name in NAMES:
-        return _bundled(name)
-    try:
-        with safe_open(name, "pt") as file:
-            kind = "hyperprior" if "unit" in file.keys() else "factorized"
-    except (SafetensorError, OSError):
-        kind = "factorized"  # whose loading says what is wrong
-    return codec_class(kind).load(name)
+    return _bundled(model) if model in NAMES else load(model)
 
 
-@functools.lru_cache
-def _fingerprint(name: str) -> bytes:
-    """Of a bundled codec. Its file notes it: what one codec wrote is decoded without the weights of the others."""
+def load(path: Path | str) -> Codec:
+    """The codec in a .safetensors file. Raises FileNotFoundError, or ValueError if it holds none."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there are no weights at {path}: train a model or restore the file with git")
     try:
-        with safe_open(WEIGHTS / f"{name}.safetensors", "pt") as file:
-            return bytes.fromhex(file.metadata()["sha256"])[:4]
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-        return load_codec(name).fingerprint  # or it says what is wrong with the file
+        return from_bytes(Path(path).read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} {error}: restore it with git or train again") from error
+
+
+def from_bytes(data: bytes) -> Codec:
+    """The codec in the content of a .safetensors file. Raises ValueError if it holds none."""
+    try:
+        header = data[8 : 8 + int.from_bytes(data[:8], "little")]
+        facts = json.loads(header)["__metadata__"]
+        model_type, codec_type = CODECS[facts["kind"]]
+        model = _without_memory(model_type, json.loads(facts["sizes"]))
+        state = {name: t.float() if t.is_floating_point() else t for name, t in load_tensors(data).items()}
+        model.load_state_dict({name: state.pop(name) for name in model.state_dict()}, assign=True)
+        codec = codec_type(model.to(memory_format=torch.channels_last), state)  # type: ignore[call-overload]
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError("does not hold the weights of a codec of this edition") from error
+    if facts["sha256"] != codec.sha256:
+        raise ValueError("holds weights that were altered")
+    return codec
+
+
+def _without_memory(model_type: type[Model], sizes: dict[str, Any]) -> Model:
+    """A model on the meta device: the sizes that a file declares are compared with its tensors before memory is taken.
+
+    Raises ValueError if they are out of range.
+    """
+    numbers = np.concatenate([np.atleast_1d(size) for size in sizes.values()])
+    if len(numbers) > 64 or numbers.min() < 0 or numbers.max() > LARGEST_SIZE:
+        raise ValueError(f"the sizes {sizes} are out of range")
+    sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in sizes.items()}
+    with torch.device("meta"):
+        return model_type(**sizes)
 
 
 def decompress(data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> np.ndarray:
@@ -59,8 +87,9 @@ def decompress(data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> np.ndarra
     """
     header, _ = bitstream.unpack(data, max_pixels)
     for name in NAMES:
-        if _fingerprint(name) == header.fingerprint:
-            return load_codec(name).decompress(data, max_pixels)
+        codec = load_codec(name)
+        if codec.fingerprint == header.fingerprint:
+            return codec.decompress(data, max_pixels)
     raise BitstreamError(
         "the file was written by a model that is not bundled here: update this installation, "
         "or decode it with load_codec(path).decompress(data)"

@@ -15,27 +15,26 @@ from .layers import conv
 class ContextModel(nn.Module):
     """The networks that predict mean and scale of y, all at 1/16 of the photo's resolution or below.
 
-    They see y in units of its spread, one number for each channel. `level` is λ's place in its range, -1 to 1. The
-    same code runs in floats while training and in integers in files: see `exact.integer`.
+    They see y in units of its spread, one number for each channel. `place` holds λ's place in its range, -1 to 1, and
+    the square of that. The same code runs in floats while training and in integers in files: see `exact.integer`.
+
+        y -> h_a: conv 1x1 -> conv 3x3 /2 -> conv 3x3 /2 -> conv 1x1 -> z
+        z_hat -> h_s: conv 1x1, shuffle 2 -> conv 1x1 -> conv 1x1, shuffle 2 -> conv 3x3 -> side
+        known y_hat -> context: conv 3x3 or 5x5 -> + side -> head: 3 conv 1x1 -> mean, log scale of a pass
+
+    A pass is what is coded at once: the channels of a slice, at the locations of a mask. The first slices have two,
+    the white squares of a checkerboard and the black ones.
     """
 
-    CHECKERED = 2  # of the slices, the first: these are decoded in two passes
+    CHECKERED = 2  # slices that have two passes
 
-    def __init__(
-        self,
-        slices: tuple[int, ...] = (16, 48, 96, 160),
-        hyper: int = 48,
-        wide: int = 160,
-        middle: int = 128,
-        inner: int = 192,
-    ):
-        """slices: of the channels of y, by their energy. The rest are channels: of z, of the hyper networks, of the
-        contexts, of the heads."""
+    def __init__(self, slices: tuple[int, ...], hyper: int, wide: int, middle: int, inner: int):
+        """slices: numbers of channels of y, by their energy. hyper: channels of z. wide: of the hyper networks. middle:
+        of the contexts. inner: of the heads."""
         super().__init__()
-        self.latent, self.hyper = sum(slices), hyper
         gain = 2**0.5  # a ReLU halves the variance
         self.hyper_analysis = nn.Sequential(
-            conv(self.latent + 2, wide, 1),
+            conv(sum(slices) + 2, wide, 1),
             nn.ReLU(inplace=True),
             conv(wide, wide, 3, stride=2, gain=gain),
             nn.ReLU(inplace=True),
@@ -55,13 +54,13 @@ class ContextModel(nn.Module):
             conv(wide, wide, 3, gain=gain),
             nn.ReLU(inplace=True),
         )
-        self.steps: list[tuple[int, int, int]] = []  # first channel, last + 1, mask: 0 and 1 the colours, 2 all
+        self.passes: list[tuple[int, int, int]] = []  # first channel, last + 1, number of the mask in `masks`
         self.contexts, self.heads = nn.ModuleList(), nn.ModuleList()
         first = 0
         for i, size in enumerate(slices):
             for mask in (0, 1) if i < self.CHECKERED else (2,):
                 seen = first + size if mask == 1 else first
-                self.steps.append((first, first + size, mask))
+                self.passes.append((first, first + size, mask))
                 see = conv(seen, middle, 5 if mask == 1 else 3) if seen else None
                 self.contexts.append(nn.Sequential(see, nn.ReLU(inplace=True)) if see else nn.Identity())
                 self.heads.append(
@@ -75,35 +74,35 @@ class ContextModel(nn.Module):
                 )
             first += size
 
-    def hyper_latent(self, y: Tensor, level: Tensor) -> Tensor:
-        """z. y: (B, M, h, w) in units of its spread; level: (B, 2, 1, 1). Returns (B, hyper, ceil(h/4), ceil(w/4))."""
-        return self.hyper_analysis(_beside(y, level))
+    def hyper_latent(self, y: Tensor, place: Tensor) -> Tensor:
+        """z. y: (B, M, h, w) in units of its spread; place: (B, 2, 1, 1). Returns (B, hyper, ceil(h/4), ceil(w/4))."""
+        return self.hyper_analysis(_beside(y, place))
 
-    def side(self, z_hat: Tensor, level: Tensor, h: int, w: int) -> Tensor:
-        """What z tells of each of h x w locations. z_hat as z; level: (B, 2, 1, 1). Returns (B, wide, h, w)."""
-        return self.hyper_synthesis(_beside(z_hat, level))[..., :h, :w]
+    def side(self, z_hat: Tensor, place: Tensor, h: int, w: int) -> Tensor:
+        """What z tells of each of h x w locations. z_hat as z; place: (B, 2, 1, 1). Returns (B, wide, h, w)."""
+        return self.hyper_synthesis(_beside(z_hat, place))[..., :h, :w]
 
-    def parameters_of(
-        self, step: int, side: Tensor, known: Tensor, level: Tensor, where: Tensor | None = None
+    def predict(
+        self, number: int, side: Tensor, known: Tensor, place: Tensor, where: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Mean and log scale of the channels of a step, in units of their spread. known: (B, M, h, w), 0 where unknown.
+        """Mean and log scale of the channels of a pass, in units of their spread. known: (B, M, h, w), 0 where unknown.
 
-        Returns two (B, channels of the step, h, w), good only where the step's mask is; or, if `where` numbers n of the
-        h w locations, two (B, channels of the step, 1, n): the heads look at one location at a time.
+        Returns two (B, channels of the pass, h, w), good only where its mask is; or, if `where` numbers n of the
+        h w locations, two (B, channels of the pass, 1, n): the heads look at one location at a time.
         """
-        first, last, mask = self.steps[step]
+        first, last, mask = self.passes[number]
         seen = last if mask == 1 else first
-        features = [side, self.contexts[step](known[:, :seen])] if seen else [side]
+        features = [side, self.contexts[number](known[:, :seen])] if seen else [side]
         if where is not None:
             features = [_at(part, where) for part in features]
-        mean, log_scale = self.heads[step](_beside(torch.cat(features, 1), level)).chunk(2, 1)
+        mean, log_scale = self.heads[number](_beside(torch.cat(features, 1), place)).chunk(2, 1)
         return mean, log_scale
 
 
-def _beside(features: Tensor, level: Tensor) -> Tensor:
+def _beside(features: Tensor, place: Tensor) -> Tensor:
     """The features and two more channels that hold λ's place."""
-    place = level.expand(-1, -1, *features.shape[2:]).contiguous(memory_format=torch.channels_last)
-    return torch.cat([features, place], 1)
+    beside = place.expand(-1, -1, *features.shape[2:]).contiguous(memory_format=torch.channels_last)
+    return torch.cat([features, beside], 1)
 
 
 def _at(features: Tensor, where: Tensor) -> Tensor:
@@ -112,6 +111,6 @@ def _at(features: Tensor, where: Tensor) -> Tensor:
 
 
 def masks(h: int, w: int) -> Tensor:
-    """The masks that steps name: white squares, black squares, all. Returns bool (3, h, w)."""
+    """The masks of passes: white squares, black squares, all. Returns bool (3, h, w)."""
     white = (torch.arange(h)[:, None] + torch.arange(w)) % 2 == 0
     return torch.stack([white, ~white, torch.ones_like(white)])

@@ -1,0 +1,43 @@
+"""What is trained: transforms, gains and a prior. `finish` makes the codec of it."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor
+
+from .rounding import HARD, Rounding
+from .transforms import Transforms
+
+if TYPE_CHECKING:
+    from .base import Codec
+
+
+class Model(Transforms, ABC):
+    """A compression model: x -> y -> symbols and their bits, and back to x_hat, all differentiable."""
+
+    kind: ClassVar[str]  # its name
+    sizes: dict[str, int | tuple[int, ...]]  # what its constructor takes
+
+    def forward(self, x: Tensor, lam: Tensor, rounding: Rounding = HARD) -> tuple[Tensor, Tensor]:
+        """x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,)."""
+        y_hat, bits = self.relaxed(self.analyze_tensor(x), lam, rounding)
+        return self.synthesize_tensor(y_hat), bits
+
+    @abstractmethod
+    def relaxed(self, y: Tensor, lam: Tensor, rounding: Rounding = HARD) -> tuple[Tensor, Tensor]:
+        """Quantise y and estimate its bits. y: (B, M, h, w); lam: (B,). Returns y_hat as y, and bits: (B,).
+
+        A hyper-latent is noisy in training mode, and rounded otherwise.
+        """
+
+    @abstractmethod
+    def start_prior(self, spread: Tensor) -> None:
+        """Start the prior of y at a standard deviation for each channel: (M,)."""
+
+    @abstractmethod
+    def update_deadzone(self, rounding_cost: float, rounds: int) -> None:
+        """Set the deadzones to the best ones under the prior as it is now; see `rounding.best_deadzone`."""
+
+    @abstractmethod
+    def finish(self, rounding_cost: float = 8.66) -> "Codec":
+        """The codec of these weights, with its integer steps, deadzones and tables. The model stays as it is."""
