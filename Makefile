@@ -1,4 +1,4 @@
-# `make lab` opens the course, `make test` runs every check; both install into .venv first.
+# `make lab` opens the course, `make test` runs every check; `make help` lists the rest. All install into .venv first.
 
 PYTHON ?= python3
 LAB_FLAGS ?=
@@ -12,37 +12,43 @@ TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-UNIT := $(sort $(wildcard tests/test_*.py)) tests/codec tests/training tests/widgets tests/tools tests/course tests/long
+PYTEST := $(BIN)/python -m pytest
+UNIT := tests --ignore tests/long --ignore tests/browser
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/sanitize.cfg
 
-.PHONY: help lab test lint coverage clean
+.PHONY: help lab unit test lint refresh clean
 
 help:
-	@echo "make lab     install into .venv and open the course in JupyterLab"
-	@echo "make test    install into .venv and run every check: lint, unit, browser and notebook tests"
-	@echo "make lint    ruff and mypy alone: code style, in the notebooks too, and types"
-	@echo "make coverage  which lines of the package the unit tests reach: 95 % or it fails"
-	@echo "make clean   remove .venv and caches"
+	@echo "make lab      open the course in JupyterLab"
+	@echo "make unit     the unit tests alone: two minutes"
+	@echo "make test     every check: lint, unit tests with coverage, long checks in short, notebooks, browser"
+	@echo "make lint     ruff and mypy: code style, in the notebooks too, and types"
+	@echo "make refresh  make again what depends on the weights: python -m scripts.refresh --help"
+	@echo "make clean    remove .venv and caches"
 	@echo
-	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer) that .venv is made from."
+	@echo "All but clean install into .venv first. PYTHON=python3.12 chooses the Python (3.11 or newer) that it is made from."
 
 lab: .venv/ready-lab
 	$(BIN)/jupyter lab --LabApp.news_url=None $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) notebooks
 
+unit: .venv/ready-test
+	$(PYTEST) -q --durations=5 $(UNIT)
+
 # The browser comes last: Playwright leaves an event loop running, which other tests must not find.
 test: lint
-	$(BIN)/python -m pytest $(NBVAL) --durations=10 $(UNIT) notebooks tests/browser
+	$(PYTEST) -q --cov=nctutorial --cov-report=term-missing:skip-covered --cov-fail-under=95 $(UNIT)
+	$(PYTEST) $(NBVAL) --durations=10 tests/long notebooks tests/browser
 
 lint: .venv/ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-coverage: .venv/ready-test
-	$(BIN)/python -m pytest -q --cov=nctutorial --cov-report=term-missing --cov-fail-under=95 $(UNIT)
+refresh: .venv/ready-test
+	$(BIN)/python -m scripts.refresh $(PARTS)
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .coverage build *.egg-info
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage build *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The empty file at the end of an install marks it as done, so that the next run starts at once.

@@ -1,14 +1,17 @@
-"""Checks of the exercises: they print a verdict and a helpful message, and never raise.
+"""The exercises' checks: each prints a verdict with a helpful message, and never raises.
 
-A chapter's checks, notebooks/checks/ch07.py say, are functions of the reader's answer that end normally if it is
-right and otherwise fail an `assert condition, message`:
+checks/ch07.py has the checks of chapter 07. A check is a function of the reader's answer. It ends normally if the
+answer is right, and fails an `assert condition, message` if it is not:
 
     @exercise("7.1")
     def ex_7_1(bpp):
         assert bpp(125, (10, 100)) == 1, "125 bytes are 1000 bits: on 1000 pixels that is 1 bpp"
 
-`ex_7_1(answer)` then prints "Exercise 7.1: correct", "Exercise 7.1: not yet: ...", or, while the answer still
-returns the `...` of the stub, "Exercise 7.1: not attempted yet".
+`ex_7_1(answer)` prints one of
+
+    Exercise 7.1: correct
+    Exercise 7.1: not yet: 125 bytes are 1000 bits: on 1000 pixels that is 1 bpp
+    Exercise 7.1: not attempted yet          (the answer still returns the `...` of the stub)
 """
 
 import functools
@@ -16,12 +19,12 @@ import traceback
 from collections.abc import Callable
 
 
-class _Stop(Exception):
-    """The reader's function cannot be checked further; the message is the verdict."""
+class _Verdict(Exception):
+    """Ends a check before its own assertions do; the message is printed."""
 
 
 def exercise(number: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator: make a checking function print its verdict. number: of the exercise, such as "7.1"."""
+    """Decorator that makes a check print its verdict. number: of the exercise, such as "7.1"."""
 
     def decorate(check: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(check)
@@ -36,8 +39,8 @@ def exercise(number: str) -> Callable[[Callable[..., None]], Callable[..., None]
 def _verdict(check, answers):
     try:
         check(*map(_watched, answers))
-    except _Stop as stop:
-        return str(stop)
+    except _Verdict as verdict:
+        return str(verdict)
     except AssertionError as error:
         return f"not yet: {error}"
     except Exception as error:  # the check could not make sense of what it was given
@@ -46,9 +49,9 @@ def _verdict(check, answers):
 
 
 def _watched(answer):
-    """The reader's function, except that a stub, a missing return and an error end the check with their own verdict."""
+    """The reader's function, but a stub, a missing return and an error in it end the check with a verdict."""
     if answer is ...:
-        raise _Stop("not attempted yet")
+        raise _Verdict("not attempted yet")
     if not callable(answer):
         return answer
 
@@ -57,18 +60,18 @@ def _watched(answer):
         try:
             result = answer(*args, **kwargs)
         except Exception as error:
-            raise _Stop(f"not yet: {_where(answer, error)}") from None
-        if result is ... or (isinstance(result, tuple) and any(part is ... for part in result)):
-            raise _Stop("not attempted yet")
+            raise _Verdict(f"not yet: {_describe(error, answer)}") from None
+        if result is ... or (isinstance(result, tuple) and any(value is ... for value in result)):
+            raise _Verdict("not attempted yet")
         if result is None:
-            raise _Stop(f"not yet: {answer.__name__} returns nothing; does it end in a return?")
+            raise _Verdict(f"not yet: {answer.__name__} returns nothing; does it end in a return?")
         return result
 
     return watched
 
 
-def _where(answer, error):
-    """What went wrong in the reader's own code, with the line of the function it happened in."""
+def _describe(error, answer):
+    """An error in the reader's own code, with the last line of their cell that it passed through."""
     text = f"{answer.__name__} stops with {traceback.format_exception_only(error)[-1].strip()}"
     code = getattr(answer, "__code__", None)
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if code and f.filename == code.co_filename]

@@ -1,7 +1,9 @@
 """Every exercise of every chapter: stub, check, hint, solution, and wrong answers that the check must refuse."""
 
 import ast
+import contextlib
 import importlib
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -44,60 +46,42 @@ def imports(source):
 
 
 def exercises_of(path):
-    cells = [(cell, "".join(cell["source"])) for cell in json.loads(path.read_text("utf-8"))["cells"]]
-    found = []
-    for i, (cell, source) in enumerate(cells):
-        for call in CHECK_CALL.finditer(source) if cell["cell_type"] == "code" else ():
-            stub = i - 1
-            while cells[stub][0]["cell_type"] != "code":
-                stub -= 1
-            text = stub
-            while cells[text - 1][0]["cell_type"] == "markdown":
-                text -= 1
-            found.append(
-                Exercise(
-                    chapter=path.stem[:2],
-                    number=f"{call[2]}.{call[3]}",
-                    check=call[1],
-                    function=call[4],
-                    text="\n\n".join(text for _, text in cells[text:i] if _["cell_type"] == "markdown"),
-                    imports=imports("\n".join(code for c, code in cells[:stub] if c["cell_type"] == "code")),
-                    stub=cells[stub][1],
-                    output="".join("".join(output.get("text", "")) for output in cell["outputs"]),
-                )
+    """In a chapter: the Markdown since the last code cell, the stub, and a cell `check.ex_7_1(function)`."""
+    cells = [
+        (cell["cell_type"], "".join(cell["source"]), cell) for cell in json.loads(path.read_text("utf-8"))["cells"]
+    ]
+    code = [i for i, (kind, _, _) in enumerate(cells) if kind == "code"]
+    for above, stub, i in zip(code, code[1:], code[2:], strict=False):
+        for call in CHECK_CALL.finditer(cells[i][1]):
+            yield Exercise(
+                chapter=path.stem[:2],
+                number=f"{call[2]}.{call[3]}",
+                check=call[1],
+                function=call[4],
+                text="\n\n".join(source for kind, source, _ in cells[above + 1 : i] if kind == "markdown"),
+                imports=imports("\n".join(cells[j][1] for j in code if j < stub)),
+                stub=cells[stub][1],
+                output="".join("".join(output.get("text", "")) for output in cells[i][2]["outputs"]),
             )
-    return found
 
 
-CHAPTERS = {path: exercises_of(path) for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
+CHAPTERS = {path: list(exercises_of(path)) for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
 EXERCISES = [exercise for chapter in CHAPTERS.values() for exercise in chapter]
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
 
 
-def verdict(exercise, code, answer, monkeypatch, capsys):
+def verdict(exercise, code, answer):
     """What the check prints about the function `answer` that `code`, the stub's cell or a variant of it, defines.
 
     Of the notebook before it only the imports have been run: a check may not lean on the reader's variables.
     """
-    monkeypatch.syspath_prepend(NOTEBOOKS)
     check = importlib.import_module(f"checks.ch{exercise.chapter}")
     namespace = {"__name__": "reader"}
     exec(exercise.imports, namespace)
     exec(compile(code, f"exercise {exercise.number}", "exec"), namespace)
-    capsys.readouterr()
-    assert getattr(check, exercise.check)(namespace[answer]) is None
-    return capsys.readouterr().out.removesuffix("\n")
-
-
-def solution_source(exercise):
-    return (NOTEBOOKS / "solutions" / f"ch{exercise.chapter}.py").read_text("utf-8")
-
-
-def wrong_answers(exercise):
-    """(source of the module's imports and helpers, names of this exercise's wrong answers)."""
-    source = (ROOT / "tests" / "course" / "wrong_answers" / f"ch{exercise.chapter}.py").read_text("utf-8")
-    stem = "wrong_" + exercise.number.replace(".", "_")
-    return source, [name for name in functions(source) if re.fullmatch(stem + r"(_\w+)?", name)]
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert getattr(check, exercise.check)(namespace[answer]) is None
+    return said.getvalue().removesuffix("\n")
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -115,32 +99,34 @@ def test_text_and_hint(exercise):
 
 
 @every_exercise
-def test_the_stub_is_documented_and_not_attempted(exercise, monkeypatch, capsys):
+def test_the_stub_is_documented_and_not_attempted(exercise):
     node = functions(exercise.stub)[exercise.function]
     assert ast.get_docstring(node), "a stub says what it takes and returns"
     expected = f"Exercise {exercise.number}: not attempted yet"
-    assert verdict(exercise, exercise.stub, exercise.function, monkeypatch, capsys) == expected
+    assert verdict(exercise, exercise.stub, exercise.function) == expected
     assert exercise.output == expected + "\n", "the notebook is committed with its exercises unsolved"
 
 
 @every_exercise
-def test_the_solution_in_the_stubs_place_is_correct(exercise, monkeypatch, capsys):
-    source = solution_source(exercise)
+def test_the_solution_in_the_stubs_place_is_correct(exercise):
+    source = (NOTEBOOKS / "solutions" / f"ch{exercise.chapter}.py").read_text("utf-8")
     solution, stub = functions(source)[exercise.function], functions(exercise.stub)[exercise.function]
     assert ast.unparse(solution.args) == ast.unparse(stub.args)
     assert re.search(rf"^# Exercise {re.escape(exercise.number)}\b", source, re.MULTILINE)
     assert ast.get_docstring(solution), "a solution explains itself"
     code = exercise.solved(ast.get_source_segment(source, solution))
     expected = f"Exercise {exercise.number}: correct"
-    assert verdict(exercise, code, exercise.function, monkeypatch, capsys) == expected
+    assert verdict(exercise, code, exercise.function) == expected
 
 
 @every_exercise
-def test_wrong_answers_are_refused_with_a_message(exercise, monkeypatch, capsys):
-    source, names = wrong_answers(exercise)
+def test_wrong_answers_are_refused_with_a_message(exercise):
+    source = (ROOT / "tests" / "course" / "wrong_answers" / f"ch{exercise.chapter}.py").read_text("utf-8")
+    stem = "wrong_" + exercise.number.replace(".", "_")
+    names = [name for name in functions(source) if re.fullmatch(stem + r"(_\w+)?", name)]
     assert names, "an exercise needs a wrong answer, or its check may accept anything"
     for name in names:
-        said = verdict(exercise, source, name, monkeypatch, capsys)
+        said = verdict(exercise, source, name)
         assert re.match(rf"Exercise {re.escape(exercise.number)}: not yet: .{{15,}}", said), f"{name}: {said}"
         assert " stops with " not in said and "cannot be used" not in said, f"{name} is broken, not wrong: {said}"
 
