@@ -32,6 +32,7 @@ from .priors import (
 )
 from .rangecoder import SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables
 from .rounding import HARD, Rounding, add_noise, shrink, ste_round, unshrink
+from .tiles import tiles
 from .units import (
     DEADZONE_ONE,
     FIXED_POINT,
@@ -43,7 +44,7 @@ from .units import (
     lam_index,
     place_of,
 )
-from .walk import HyperSymbols, Scaling, Tile, Walk, passes
+from .walk import HyperSymbols, Scaling, Walk, passes, scaling
 
 # ---- what is trained
 
@@ -154,26 +155,26 @@ class HyperpriorCodec(Codec):
 
     def __init__(self, model: Model, integers: Mapping[str, Tensor]):
         super().__init__(model, integers)
-        self.networks: ContextModel = integer(self.model.context)  # type: ignore[assignment]
         arrays = {name: tensor.numpy() for name, tensor in integers.items()}
-        self.hyper_step, self.log_ratio = arrays["hyper_steps"], arrays["log_ratio"]  # (NODES, C), (NODES, M)
-        self.hyper_prior = IntegerPrior(
-            *(arrays[f"hyper_{name}"] for name in ("cdf", "first", "size")), self.hyper_step[-1]
-        )
+        self.networks: ContextModel = integer(self.model.context)  # type: ignore[assignment]
+        self.unit = torch.round(self.model.unit.double() * FIXED_POINT).long()  # (M,) in 1 / FIXED_POINT
+        self.log_ratio, self.hyper_step = arrays["log_ratio"], arrays["hyper_steps"]  # (NODES, M), (NODES, C)
+        finest = self.hyper_step[-1]
+        self.hyper_prior = IntegerPrior(arrays["hyper_cdf"], arrays["hyper_first"], arrays["hyper_size"], finest)
+        self.hyper_tables = functools.lru_cache(maxsize=1)(self._hyper_tables)
         ends = np.cumsum(arrays["table_size"])[:-1]
         self.scale_tables = Tables(arrays["table_low"], np.split(arrays["table_counts"].astype(np.int64), ends))
-        self.unit = torch.round(self.model.unit.double() * FIXED_POINT).long()  # (M,) in 1 / FIXED_POINT
-        self.offset = 0.5 - self.model.deadzone.double() / DEADZONE_ONE  # (SCALES,)
-        self.hyper_tables = functools.lru_cache(maxsize=1)(self._hyper_tables)
 
     def _hyper_tables(self, lam_index: int) -> Tables:
         """The tables of the channels of z at a grid position of λ."""
         step = between_nodes(self.hyper_step, lam_index)
         return self.hyper_prior.tables(step, np.zeros_like(step))
 
-    def _scaling(self, lam_index: int) -> Scaling:
-        nodes = self.step, self.log_ratio, self.hyper_step
-        return Scaling.at(lam_index, self.unit, *(torch.from_numpy(between_nodes(each, lam_index)) for each in nodes))
+    def _begin(self, lam_index: int, height: int, width: int) -> tuple[HyperSymbols, Scaling]:
+        """Symbols to be filled in, tile by tile, and the scaling at a grid position of λ."""
+        symbols = HyperSymbols.zeros(len(self.unit), self.hyper_step.shape[1], lam_index, height, width)
+        nodes = (between_nodes(each, lam_index) for each in (self.step, self.log_ratio, self.hyper_step))
+        return symbols, scaling(lam_index, self.unit, *map(torch.from_numpy, nodes))
 
     @torch.inference_mode()
     def quantize(self, latent: Latent, lam: float) -> HyperSymbols:
@@ -181,50 +182,49 @@ class HyperpriorCodec(Codec):
 
         Raises ValueError unless LAM_MIN <= lam <= LAM_MAX.
         """
-        index, limit = lam_index(lam), SYMBOL_LIMIT - 1
-        symbols = HyperSymbols.zeros(len(self.unit), len(self.hyper_step[0]), index, latent.height, latent.width)
-        scaling = self._scaling(index)
-        gain = torch.from_numpy(FIXED_POINT / between_nodes(self.step, index)).float()[:, None, None]
-        for tile in symbols.tiles():
-            y = latent.y[0, :, *tile.area]
-            tile.hyper[:] = self._hyper_values(y, scaling)
+        symbols, at_lam = self._begin(lam_index(lam), latent.height, latent.width)
+        gain = torch.from_numpy(FIXED_POINT / between_nodes(self.step, symbols.lam_index)).float()[:, None, None]
+        offset = 0.5 - self.model.deadzone.double() / DEADZONE_ONE  # of each scale
+        for area, _, _ in tiles(*symbols.values.shape[1:]):
+            y = latent.y[0, :, *area]
+            symbols.hyper_of(area)[:] = self._hyper_values(y, at_lam)
             v = (y * gain).permute(1, 2, 0).flatten(0, 1)
-            walk = Walk(self.networks, scaling, tile)
+            walk = Walk(self.networks, at_lam, symbols, area)
             for each in walk.passes:
                 mean, scale = walk.predict(each)
-                d = v[each.locations, each.channels] - mean / MEAN_ONE
-                values = torch.copysign(torch.floor(d.abs() + self.offset[scale.long()]).clamp_(max=limit), d)
-                walk.reveal(each, values * (scale > 0), mean, scale)
+                d = v[each.locations, each.place[0]] - mean / MEAN_ONE
+                size = torch.floor(d.abs() + offset[scale.long()]).clamp_(max=SYMBOL_LIMIT - 1)
+                walk.reveal(each, torch.copysign(size, d) * (scale > 0), mean, scale)
         return symbols
 
-    def _hyper_values(self, y: Tensor, scaling: Scaling) -> np.ndarray:
+    def _hyper_values(self, y: Tensor, at_lam: Scaling) -> np.ndarray:
         """The symbols of z. y: (M, h, w). Returns (C, hz, wz)."""
         units = torch.floor(y.double() * (FIXED_POINT * NETWORK_ONE / self.unit)[:, None, None] + 0.5)
-        z = self.networks.hyper_latent(clamp_activation(units)[None], scaling.place)[0]
-        values = torch.round(z * (FIXED_POINT / NETWORK_ONE) / scaling.hyper_step)
+        z = self.networks.hyper_latent(clamp_activation(units)[None], at_lam.place)[0]
+        values = torch.round(z * (FIXED_POINT / NETWORK_ONE) / at_lam.hyper_step)
         return values.clamp_(1 - SYMBOL_LIMIT, SYMBOL_LIMIT - 1).numpy()
 
     def encode(self, symbols: Symbols) -> bytes:
         """Range-code symbols into a .nct file: of each tile z, then the passes of y, sorted by their tables."""
         assert isinstance(symbols, HyperSymbols)
         encoder, hyper_tables = SymbolEncoder(), self.hyper_tables(symbols.lam_index)
-        for tile in symbols.tiles():
-            encoder.put(tile.hyper.ravel(), _sizes(tile), hyper_tables)
-            for each in passes(self.networks, *tile.values.shape[1:]):
-                scales, values = (array[each.place].T.ravel() for array in (tile.scales, tile.values))
-                order, sizes = _by_scale(scales)
-                encoder.put(values[order], sizes, self.scale_tables)
+        for area, _, _ in tiles(*symbols.values.shape[1:]):
+            hyper, values, scales = symbols.hyper_of(area), symbols.values[:, *area], symbols.scales[:, *area]
+            encoder.put(hyper.ravel(), np.full(len(hyper), hyper[0].size), hyper_tables)
+            for each in passes(self.networks, *values.shape[1:]):
+                order, sizes = _by_scale(scales[each.place].T.ravel())
+                encoder.put(values[each.place].T.ravel()[order], sizes, self.scale_tables)
         return self.pack(symbols, encoder.payload())
 
     @torch.inference_mode()
     def decode(self, data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> HyperSymbols:
         header, payload = self.unpack(data, max_pixels)
         decoder, hyper_tables = SymbolDecoder(payload), self.hyper_tables(header.lam_index)
-        scaling, channels = self._scaling(header.lam_index), len(self.unit)
-        symbols = HyperSymbols.zeros(channels, len(self.hyper_step[0]), header.lam_index, header.height, header.width)
-        for tile in symbols.tiles():
-            tile.hyper[:] = decoder.get(_sizes(tile), hyper_tables).reshape(tile.hyper.shape)
-            walk = Walk(self.networks, scaling, tile)
+        symbols, at_lam = self._begin(header.lam_index, header.height, header.width)
+        for area, _, _ in tiles(*symbols.values.shape[1:]):
+            hyper = symbols.hyper_of(area)
+            hyper[:] = decoder.get(np.full(len(hyper), hyper[0].size), hyper_tables).reshape(hyper.shape)
+            walk = Walk(self.networks, at_lam, symbols, area)
             for each in walk.passes:
                 mean, scale = walk.predict(each)
                 order, sizes = _by_scale(scale.numpy().astype(np.uint8).ravel())
@@ -246,11 +246,6 @@ class HyperpriorCodec(Codec):
         assert isinstance(symbols, HyperSymbols)
         y = self.scale_tables.bits(symbols.values, symbols.scales) * (symbols.scales > 0)
         return y.sum(0), self.hyper_tables(symbols.lam_index).bits(symbols.hyper).sum(0)
-
-
-def _sizes(tile: Tile) -> np.ndarray:
-    """Symbols of each channel of z."""
-    return np.full(len(tile.hyper), tile.hyper[0].size)
 
 
 def _by_scale(scales: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from ..codec.base import Codec
+from ..codec.model import Model
 from ..codec.priors import FactorizedPrior
 
 
@@ -14,7 +14,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose matrix is made orthogonal before each step (Jordan 2024; Liu et al. 2025, arXiv:2502.16982).
 
     For convolution weights, seen as (out, in k k) matrices. Here it needs half of Adam's steps for the same loss.
-    torch.optim.Muon takes 2-D parameters only and works in bfloat16, slow on CPUs without matrix units.
+    torch.optim.Muon takes 2-D parameters only and works in bfloat16, which is slow on most CPUs.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95):
@@ -50,25 +50,22 @@ class Muon(torch.optim.Optimizer):
         return wide.T if matrix.shape[0] > matrix.shape[1] else wide
 
 
-def optimizers(codec: Codec, lr: float) -> list[torch.optim.Optimizer]:
+def optimizers(model: Model, lr: float) -> list[torch.optim.Optimizer]:
     """Muon for the networks' inner convolutions, Adam for the rest.
 
     The linear path and the networks' last layers write straight into y and x_hat: they take small steps, or the
     noise of the steps would drown the good pictures at large λ.
     """
-    outer = [*codec.linear_analysis.parameters(), *codec.linear_synthesis.parameters()]
-    outer += [*codec.analysis[-1].parameters(), *codec.synthesis[-1].parameters()]
-    priors = [p for m in codec.modules() if isinstance(m, FactorizedPrior) for p in m.parameters()]
-    known = {id(p) for p in (*outer, *priors)}
-    inner = [p for p in codec.parameters() if id(p) not in known]
-    groups = [
-        {"params": [p for p in inner if p.dim() < 4], "lr": lr},
-        {"params": outer, "lr": lr / 20},
-        {"params": priors, "lr": 2 * lr},
-    ]
+    outer = [model.linear_analysis, model.linear_synthesis, model.analysis[-1], model.synthesis[-1]]
+    slow = [p for layer in outer for p in layer.parameters()]
+    priors = [p for m in model.modules() if isinstance(m, FactorizedPrior) for p in m.parameters()]
+    known = {id(p) for p in (*slow, *priors)}
+    inner = [p for p in model.parameters() if id(p) not in known]
+    rest = [p for p in inner if p.dim() < 4]
+    groups = [{"params": rest, "lr": lr}, {"params": slow, "lr": lr / 20}, {"params": priors, "lr": 2 * lr}]
     adam = torch.optim.Adam(groups, betas=(0.9, 0.98))
-    found = [Muon([p for p in inner if p.dim() == 4], lr), adam]
-    for optimizer in found:
+    optims: list[torch.optim.Optimizer] = [Muon([p for p in inner if p.dim() == 4], lr), adam]
+    for optimizer in optims:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
-    return found
+    return optims
