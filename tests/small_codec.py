@@ -1,26 +1,20 @@
-"""A codec small enough for tests: started from the PCA of smooth noise and finished, never trained."""
+"""Codecs small enough for tests: started from the PCA of smooth noise and finished, never trained."""
 
+import copy
 import functools
 
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from nctutorial.codec.context import ContextModel
-from nctutorial.codec.factorized import FactorizedCodec
-from nctutorial.codec.hyperprior import HyperpriorCodec
-from nctutorial.training.loop import start_from_pca
+from nctutorial.codec import CODECS
+from nctutorial.training.crops import start_from_pca
 
-
-class SmallCodec(FactorizedCodec):
-    def __init__(self):
-        super().__init__(latent=24, wide=16, narrow=12, depth=(1, 1))
-
-
-class SmallHyperprior(HyperpriorCodec):
-    def __init__(self):
-        context = ContextModel((4, 8, 12), hyper=3, wide=8, middle=8, inner=12)
-        super().__init__(context, wide=16, narrow=12, depth=(1, 1))
+SIZES = {
+    "factorized": {"latent": 24, "wide": 16, "narrow": 12, "depth": (1, 1)},
+    "hyperprior": {"slices": (4, 8, 12), "hyper": 3, "hyper_wide": 8, "middle": 8, "inner": 12}
+    | {"wide": 16, "narrow": 12, "depth": (1, 1)},
+}
 
 
 def smooth_noise(height, width, seed=0):
@@ -30,21 +24,20 @@ def smooth_noise(height, width, seed=0):
     return np.clip(128 + 150 * fine + 800 * coarse, 0, 255).round().astype(np.uint8)
 
 
-def _made(kind):
+@functools.cache
+def small_codec(kind="factorized"):
     torch.manual_seed(1)
-    codec = kind()
-    start_from_pca(codec, [smooth_noise(160, 192, seed) for seed in range(4)], np.random.default_rng(0))
-    for layer in (codec.analysis[-1], codec.synthesis[-1].conv):  # 0 so far: let the networks matter a little
+    model = CODECS[kind][0](**SIZES[kind])
+    start_from_pca(model, [smooth_noise(160, 192, seed) for seed in range(4)], np.random.default_rng(0))
+    for layer in (model.analysis[-1], model.synthesis[-1].conv):  # 0 so far: let the networks matter a little
         torch.nn.init.normal_(layer.weight, std=0.002)
-    codec.finish()
-    return codec.eval()
+    return model.finish()
 
 
-@functools.cache
-def small_codec():
-    return _made(SmallCodec)
-
-
-@functools.cache
 def small_hyperprior():
-    return _made(SmallHyperprior)
+    return small_codec("hyperprior")
+
+
+def small_model(kind="factorized"):
+    """What the small codec was made of, to be trained or changed: a new copy with each call, in training mode."""
+    return copy.deepcopy(small_codec(kind).model).requires_grad_(True).train()
