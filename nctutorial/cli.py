@@ -10,16 +10,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
-import nctutorial
-
-from . import codec as models
 from . import data, metrics
-from .codec import bitstream, units
-from .tools import benchmark
-from .tools import survey as folder
-from .training.loop import RELAXATIONS, train
+from .codec import NAMES, bitstream, decompress, load_codec, units
+from .tools import benchmark, survey
+from .training.loop import Recipe, train
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,25 +63,23 @@ def _output(*suffixes: str) -> Callable[[str], Path]:
 
 def _compress(args: argparse.Namespace) -> None:
     image, losses = data.open_image(args.input)
-    codec = models.load_codec(args.model)
-    file = codec.compress(image, args.lam)
+    file = load_codec(args.model).compress(image, args.lam)
     data.write_atomic(args.output, file)
-    rate = metrics.bpp(len(file), image)
-    print(f"{args.output}: {len(file):,} bytes, {rate:.4f} bpp at lambda {args.lam:g}")
+    print(f"{args.output}: {len(file):,} bytes, {metrics.bpp(len(file), image):.4f} bpp at lambda {args.lam:g}")
     if losses:
         print(losses)
 
 
 def _decompress(args: argparse.Namespace) -> None:
     file = args.input.read_bytes()
-    decompress = nctutorial.decompress if args.model is None else models.load_codec(args.model).decompress
-    data.save_image(args.output, decompress(file, args.max_pixels))
+    decode = decompress if args.model is None else load_codec(args.model).decompress
+    data.save_image(args.output, decode(file, args.max_pixels))
 
 
 def _benchmark(args: argparse.Namespace) -> None:
-    codecs = {name: models.load_codec(name) for name in args.model}
+    codecs = {name: load_codec(name) for name in args.model}
     if args.folder is not None:
-        rows = folder.measure_folder(codecs, args.folder, out=args.out, jobs=args.jobs, dask=args.dask)
+        rows = survey.measure_folder(codecs, args.folder, out=args.out, jobs=args.jobs, dask=args.dask)
         print(benchmark.table(rows))
         for name in codecs:
             rates = benchmark.bd_rates([row for row in rows if row["codec"] == name])
@@ -95,18 +89,12 @@ def _benchmark(args: argparse.Namespace) -> None:
         for name, codec in codecs.items():
             if len(codecs) > 1:
                 print(name)
-            print(benchmark.speed_table(codec, data.photo("red_panda")))
+            print(benchmark.speed(codec, data.photo("red_panda")))
 
 
 def _train(args: argparse.Namespace) -> None:
-    numbers = {name: getattr(args, name) for name in _numbers()}
-    train(args.folder, args.out, kind=args.codec, relaxation=args.relaxation, start=args.start, **numbers)
-
-
-def _numbers() -> dict[str, int | float]:
-    """The numbers that training takes, and their defaults."""
-    parameters = inspect.signature(train).parameters
-    return {name: p.default for name, p in parameters.items() if isinstance(p.default, int | float)}
+    recipe = {name: getattr(args, name) for name in vars(Recipe())}
+    train(args.folder, args.out, model=args.model, start=args.start, **recipe)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,8 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command(_compress, "compress", "Compress a picture into a .nct file.")
     added.add_argument("input", metavar="IN", help="any picture: PNG, JPEG, WebP, AVIF, TIFF, ...")
     added.add_argument("output", metavar="OUT.nct", type=_output(".nct"))
-    least, most = units.LAM_MIN, units.LAM_MAX
-    help = f"{least} (small) to {most} (good), default %(default)s"
+    help = f"{units.LAM_MIN} (small) to {units.LAM_MAX} (good), default %(default)s"
     added.add_argument("--lam", type=_lam, default=0.01, help=help)
     added.add_argument("--model", default="factorized", help="weights that `train` wrote, default the bundled ones")
 
@@ -138,25 +125,35 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("folder", metavar="FOLDER", nargs="?", help="photos; may be left out with --speed")
     added.add_argument("--out", metavar="CSV", type=_output(".csv"), help="write all rows there")
     added.add_argument("--speed", action="store_true", help="print the milliseconds of each part on a 768x512 photo")
-    help = f"codecs: {', '.join(models.NAMES)}, or weights that `train` wrote; default factorized"
+    help = f"codecs: {', '.join(NAMES)}, or weights that `train` wrote; default factorized"
     added.add_argument("--model", nargs="+", default=["factorized"], help=help)
     where = added.add_mutually_exclusive_group()
     where.add_argument("--jobs", metavar="N", type=_at_least(1), default=1, help="processes, default %(default)s")
     help = "measure on the workers of a Dask cluster: the scheduler's address, as tcp://host:8786"
     where.add_argument("--dask", metavar="ADDRESS", help=help)
 
-    added = command(_train, "train", "Train the codec on a folder of photos; interrupted, the same call goes on.")
-    added.epilog, added.formatter_class = inspect.getdoc(train), argparse.RawDescriptionHelpFormatter
-    added.add_argument("folder", metavar="FOLDER")
-    added.add_argument("--out", metavar="FILE", type=_output(".safetensors"), required=True)
-    for name, default in _numbers().items():
-        least = {"batch": 1, "every": 1, "crop": 16}.get(name, type(default)(0))
-        option, help = "--" + name.replace("_", "-"), "default %(default)s"
-        added.add_argument(option, metavar="N", type=_at_least(least), default=default, help=help)
-    added.add_argument("--codec", choices=models.NAMES, default="factorized", help="default %(default)s")
-    added.add_argument("--relaxation", choices=RELAXATIONS, default="noise", help="default %(default)s")
-    added.add_argument("--start", metavar="WEIGHTS", help="weights to begin with, default the PCA of patches")
+    help = "Train the codec on a folder of photos; interrupted, the same call goes on."
+    _train_options(command(_train, "train", help))
     return parser
+
+
+def _train_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"{inspect.getdoc(train)}\n\n{inspect.getdoc(Recipe)}"
+    add("folder", metavar="FOLDER")
+    add("--out", metavar="FILE", type=_output(".safetensors"), required=True)
+    add("--model", choices=NAMES, default="factorized", help="default %(default)s")
+    add("--start", metavar="WEIGHTS", help="weights to begin with, default the PCA of patches")
+    for name, default in vars(Recipe()).items():
+        option = "--" + name.replace("_", "-")
+        if isinstance(default, bool):
+            add(option, action="store_true")
+        elif isinstance(default, str):
+            add(option, choices=get_args(Recipe.__annotations__[name]), default=default, help="default %(default)s")
+        else:
+            least = {"batch": 1, "every": 1, "crop": 16}.get(name, type(default)(0))
+            add(option, metavar="N", type=_at_least(least), default=default, help="default %(default)s")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -18,8 +18,7 @@ MS_SSIM_MIN_SIDE = 161  # five scales of an 11-tap window need more than 10 * 2*
 
 def mse(a: np.ndarray, b: np.ndarray) -> float:
     """Mean squared error per sample on the 0..255 scale. Raises ValueError if the shapes differ."""
-    if np.shape(a) != np.shape(b):
-        raise ValueError(f"the images have different shapes: {np.shape(a)} and {np.shape(b)}")
+    _check_shapes(a, b)
     difference = np.subtract(a, b, dtype=np.int32)  # integers: exact, and four times faster than float64
     return float(np.square(difference).sum(dtype=np.int64)) / difference.size
 
@@ -39,15 +38,14 @@ def bpp(n_bytes: int, image_or_shape: np.ndarray | Sequence[int]) -> float:
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
     """Multi-scale structural similarity (Wang, Simoncelli and Bovik 2003), 1 if equal; mean of R, G and B.
 
-    The usual five scales need sides of 161 pixels or more. A smaller image is continued by its mirror
-    images up to 161 pixels first, so that the measure is defined for any H, W >= 1.
+    The usual five scales need sides of 161 pixels or more. A smaller image is continued by its mirror images up to
+    161 pixels first, so that any H, W >= 1 can be measured. Raises ValueError if the shapes differ.
     """
-    if np.shape(a) != np.shape(b):
-        raise ValueError(f"the images have different shapes: {np.shape(a)} and {np.shape(b)}")
-    short = [max(0, MS_SSIM_MIN_SIDE - side) for side in a.shape[:2]]
+    _check_shapes(a, b)
+    missing = [(0, max(0, MS_SSIM_MIN_SIDE - side)) for side in a.shape[:2]]
     both = np.concatenate([a, b], axis=2)
-    if any(short):
-        both = np.pad(both, [(0, short[0]), (0, short[1]), (0, 0)], mode="symmetric")
+    if min(a.shape[:2]) < MS_SSIM_MIN_SIDE:
+        both = np.pad(both, [*missing, (0, 0)], mode="symmetric")
     with torch.inference_mode():
         # Channels last and all channels in one convolution: five times faster than image by image.
         xy = torch.from_numpy(both).permute(2, 0, 1)[None].float()
@@ -61,23 +59,26 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
     return min(1.0, float(result.mean()))
 
 
+def _check_shapes(a: np.ndarray, b: np.ndarray) -> None:
+    if np.shape(a) != np.shape(b):
+        raise ValueError(f"the images have different shapes: {np.shape(a)} and {np.shape(b)}")
+
+
 def _ssim_maps(xy: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(1, 6, H, W), two images on 0..255 -> the two factors of SSIM, each (1, 3, H - 10, W - 10)."""
+    """(1, 6, H, W), two images on 0..255 -> the two factors of SSIM, each (1, 3, H - 10, W - 10).
+
+    The window is Gaussian: 11 taps, sigma 1.5, no padding.
+    """
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     x, y = (xy - 128).chunk(2, dim=1)  # centred, so that float32 variances stay exact
-    moments = _blur(torch.cat([x, y, x * x + y * y, x * y], dim=1))
-    mx, my, square, product = moments.chunk(4, dim=1)
+    moments = torch.cat([x, y, x * x + y * y, x * y], dim=1).contiguous(memory_format=torch.channels_last)
+    taps = torch.exp(-(torch.arange(-5.0, 6.0) ** 2) / (2 * 1.5**2))
+    taps = (taps / taps.sum()).expand(12, 1, 1, 11).contiguous()
+    rows = F.conv2d(moments, taps, groups=12)
+    mx, my, square, product = F.conv2d(rows, taps.transpose(2, 3).contiguous(), groups=12).chunk(4, dim=1)
     contrast_structure = (2 * (product - mx * my) + c2) / (square - mx * mx - my * my + c2)
     mx, my = mx + 128, my + 128
     return (2 * mx * my + c1) / (mx * mx + my * my + c1), contrast_structure
-
-
-def _blur(x: torch.Tensor) -> torch.Tensor:
-    """The Gaussian window of SSIM, 11 taps, sigma 1.5, rows and then columns, without padding."""
-    taps = torch.exp(-(torch.arange(-5.0, 6.0) ** 2) / (2 * 1.5**2))
-    taps = (taps / taps.sum()).expand(x.shape[1], 1, 1, 11).contiguous()
-    rows = F.conv2d(x.contiguous(memory_format=torch.channels_last), taps, groups=x.shape[1])
-    return F.conv2d(rows, taps.transpose(2, 3).contiguous(), groups=x.shape[1])
 
 
 def bd_rate(rate_ref: ArrayLike, psnr_ref: ArrayLike, rate: ArrayLike, psnr: ArrayLike) -> float:

@@ -1,26 +1,43 @@
-"""`nctutorial benchmark` on a folder: what there is to measure, and the rows in a CSV, kept from run to run."""
+"""A folder of photos: what there is to measure, who measures it, and the rows in a CSV, kept from run to run.
+
+One process measures, or several, or the workers of a Dask cluster. All that a task needs travels to its worker: the
+pixels, and the codec as the bytes of its .safetensors file. A worker needs this package and no disk in common with
+anybody. Everyone measures with one thread: two add floats in another order, which could round a latent otherwise.
+"""
 
 import contextlib
 import csv
+import functools
 import hashlib
 import io
-import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from joblib import Parallel, delayed
 from PIL import Image
 from tqdm import tqdm
 
+from ..codec import from_bytes
 from ..codec.base import Codec
-from ..codec.units import lam_at, lam_index
-from ..data import ImageError, write_atomic
-from . import cluster
+from ..codec.units import LAM_MIN, lam_at, lam_index
+from ..data import ImageError, load_image, write_atomic
+from . import benchmark
 from .benchmark import LAMS, MEASURED
-from .cluster import Task
 
 COLUMNS = ("codec", "image", *MEASURED, "origin")
+
+Weights = dict[str, np.ndarray]  # by the names of the codecs; the bytes of each one's .safetensors file
+Tasks = Callable[[Mapping[str, Any]], Iterator[tuple]]  # the weights, or what stands for them -> arguments of `work`
+
+
+class ClusterError(ValueError):
+    """Workers that cannot be had or were lost; the message says what to do."""
 
 
 def pictures(folder: Path | str) -> list[Path]:
@@ -29,15 +46,10 @@ def pictures(folder: Path | str) -> list[Path]:
     if not folder.is_dir():
         raise ImageError(f"{folder} is not a folder: name one that holds photos")
     known = Image.registered_extensions()
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in known and path.is_file())
-    if not found:
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in known and path.is_file())
+    if not paths:
         raise ImageError(f"{folder} holds no pictures: name a folder of photos")
-    return found
-
-
-def origin(codec: Codec, path: Path) -> str:
-    """What a row depends on besides λ: the first 16 hex digits of the SHA-256 of the model and the picture's file."""
-    return hashlib.sha256(codec.fingerprint + path.read_bytes()).hexdigest()[:16]
+    return paths
 
 
 def measure_folder(
@@ -52,51 +64,118 @@ def measure_folder(
 
     codecs: by the names that the rows give them. out: a CSV, complete after each finished picture; the rows that an
     earlier, interrupted run left there are not measured again, if they are of the same pictures, models and λ.
-    jobs: how many processes measure; dask: the address of a Dask scheduler whose workers measure. The numbers do not
+    jobs: the number of processes; dask: the address of a Dask scheduler, whose workers measure. The numbers do not
     depend on either, only the seconds do. Raises ImageError, ClusterError, OSError.
     """
-    finished = {} if out is None else read_rows(out)
-    rows: dict[tuple[Path, str], list[dict]] = {}  # in the order of the table
-    keys, missing = {}, []
-    for path in pictures(folder):
-        for name, codec in codecs.items():
-            key = keys[path, name] = origin(codec, path)
-            known = [finished.get((key, lam_at(lam_index(lam)))) for lam in lams]
-            whole = None not in known
-            rows[path, name] = [row | {"codec": name, "image": path.name} for row in known if row] if whole else []
-            if not whole:
-                missing.append((path, name))
-    with cluster.workers(codecs, jobs, dask) as (measured, count):
-        tasks = split(missing, lams, count)
-        left: dict[Path, int] = defaultdict(int)  # tasks of each picture
-        for task in tasks:
-            left[task.path] += 1
-        for task, found in tqdm(measured(tasks), total=len(tasks), desc="measuring", unit="task", disable=None):
-            labels = {"codec": task.codec, "image": task.path.name, "origin": keys[task.path, task.codec]}
-            rows[task.path, task.codec] += [row | labels for row in found]
-            left[task.path] -= 1
-            if not left[task.path] and out is not None:
-                write_rows(out, _ordered(rows, lams, left))
+    lams = [lam_at(lam_index(lam)) for lam in lams]
+    pairs = [(origin(codec, path), name, path) for path in pictures(folder) for name, codec in codecs.items()]
+    rows = {} if out is None else read_rows(out)
+    missing = {key: (name, path) for key, name, path in pairs if any((key, lam) not in rows for lam in lams)}
+    unreadable: list[ImageError] = []
+
+    def tasks(weights: Mapping[str, Any]) -> Iterator[tuple]:
+        for key, (name, path) in missing.items():
+            try:
+                yield key, weights[name], Image.fromarray(load_image(path)), lams
+            except ImageError as error:
+                unreadable.append(error)
+                return  # what is under way is worth having before the error
+
+    def table() -> list[dict]:
+        labels = [(key, lam, {"codec": name, "image": path.name}) for key, name, path in pairs for lam in lams]
+        return [rows[key, lam] | label for key, lam, label in labels if (key, lam) in rows]
+
+    weights = {name: np.frombuffer(codec.to_bytes(), np.uint8) for name, codec in codecs.items()}
+    threads = torch.get_num_threads()
+    try:
+        measured = _in_processes(tasks, weights, jobs) if dask is None else _on_dask(tasks, weights, dask)
+        for done in tqdm(measured, total=len(missing), desc="measuring", unit="photo", disable=None):
+            rows |= {(row["origin"], row["lam"]): row for row in done}
+            if out is not None:
+                write_rows(out, table())
+    finally:
+        torch.set_num_threads(threads)
     if out is not None:
-        write_rows(out, _ordered(rows, lams, left))
-    return _ordered(rows, lams, left)
+        write_rows(out, table())
+    if unreadable:
+        raise unreadable[0]
+    return table()
 
 
-def split(pairs: Sequence[tuple[Path, str]], lams: Sequence[float], workers: int) -> list[Task]:
-    """Tasks for so many workers. pairs: (picture, codec).
+# ---- who measures
 
-    A task is a picture under a codec at all λ, so that the analysis transform, which no λ changes, runs once. Only
-    where that gives fewer than two tasks a worker are the λ dealt out, as many to each task as possible.
+
+def work(key: str, weights: np.ndarray, picture: Image.Image, lams: Sequence[float]) -> list[dict]:
+    """The rows of one photo under one codec, at the worker. key: their origin."""
+    torch.set_num_threads(1)  # of the thread that runs this task
+    codec = _received(weights.tobytes())
+    return [row | {"origin": key} for row in benchmark.measure(codec, np.array(picture), lams)]
+
+
+@functools.lru_cache
+def _received(file: bytes) -> Codec:
+    """The codec in a .safetensors file; a worker builds it once. Raises ValueError if the file was altered."""
+    codec = from_bytes(file)
+    codec.compress(np.zeros((256, 256, 3), np.uint8), LAM_MIN)  # the first run is slow: it is not measured
+    return codec
+
+
+def _in_processes(tasks: Tasks, weights: Weights, jobs: int) -> Iterator[list[dict]]:
+    """The rows of each task, in any order; with one job, made in this process.
+
+    joblib holds arrays in shared memory to the end: right for the weights, so that only photos travel as no arrays.
     """
-    hands = min(len(lams), math.ceil(2 * workers / len(pairs))) if pairs and workers > 1 else 1
-    return [Task(codec, path, tuple(lams[i::hands])) for path, codec in pairs for i in range(hands)]
+    parallel = Parallel(jobs, return_as="generator_unordered", batch_size=1)
+    try:
+        yield from parallel(delayed(work)(*task) for task in tasks(weights))
+    except BrokenProcessPool:
+        raise ClusterError(
+            "a process was ended from outside, perhaps for want of memory: run this again with fewer --jobs; "
+            "what is in the CSV is kept"
+        ) from None
 
 
-def _ordered(rows: dict[tuple[Path, str], list[dict]], lams: Sequence[float], left: Mapping[Path, int]) -> list[dict]:
-    """The rows of the finished pictures, whatever the order in which they came."""
-    order = {lam_at(lam_index(lam)): i for i, lam in enumerate(lams)}
-    done = [group for (path, _), group in rows.items() if not left.get(path)]
-    return [row for group in done for row in sorted(group, key=lambda row: order[row["lam"]])]
+def _on_dask(tasks: Tasks, weights: Weights, address: str, patience: float = 5) -> Iterator[list[dict]]:
+    """The rows of each task, in any order. patience: seconds for the scheduler to answer, and for a worker to be there.
+
+    Not by joblib's Dask backend: it waits for ever for a task that killed its workers, and measures in this process
+    if the cluster has one thread.
+    """
+    try:
+        from distributed import Client, KilledWorker, as_completed
+
+        client = Client(address, timeout=patience, set_as_default=False)
+    except ImportError:
+        raise ClusterError("a Dask cluster needs the package distributed: install the extra [dask]") from None
+    except (OSError, ValueError) as error:
+        message = f"no Dask scheduler answers at {address}: give the address that it prints ({error})"
+        raise ClusterError(message) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=patience)
+        except TimeoutError:
+            raise ClusterError(f"the Dask scheduler at {address} has no workers: start some with dask worker") from None
+        sent = {name: client.scatter(file, broadcast=True, hash=False) for name, file in weights.items()}
+        futures = (client.submit(work, *task, pure=False) for task in tasks(sent))
+        # Two tasks for each thread are under way: the next is there at once, and few pictures are in memory.
+        under_way = as_completed(islice(futures, 2 * sum(client.nthreads().values())), loop=client.loop)
+        try:
+            for future in under_way:
+                yield future.result()
+                under_way.update(islice(futures, 1))
+        except (KilledWorker, CancelledError) as error:
+            raise ClusterError(
+                f"the Dask cluster lost its workers or its scheduler ({type(error).__name__}): look into their logs "
+                "and run this again; what is in the CSV is kept"
+            ) from None
+
+
+# ---- the CSV
+
+
+def origin(codec: Codec, path: Path) -> str:
+    """What a row depends on besides λ: the first 16 hex digits of the SHA-256 of the model and the picture's file."""
+    return hashlib.sha256(codec.fingerprint + path.read_bytes()).hexdigest()[:16]
 
 
 def read_rows(out: Path | str) -> dict[tuple[str, float], dict]:
