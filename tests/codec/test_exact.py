@@ -3,15 +3,15 @@ import pytest
 import torch
 from torch import nn
 
-from nctutorial.codec.exact import LIMIT, IntegerConv2d, integer
+from nctutorial.codec.exact import ACTIVATION_LIMIT, IntegerConv2d, integer
 from nctutorial.codec.units import NETWORK_ONE
 
 
 def layer(fan_in, fan_out, kernel, stride=1, std=0.3, seed=0):
     torch.manual_seed(seed)
-    found = nn.Conv2d(fan_in, fan_out, kernel, stride, padding=kernel // 2)
-    nn.init.normal_(found.weight, std=std)
-    return found
+    conv = nn.Conv2d(fan_in, fan_out, kernel, stride, padding=kernel // 2)
+    nn.init.normal_(conv.weight, std=std)
+    return conv
 
 
 def integers(*shape, seed=0, size=20 * NETWORK_ONE):
@@ -31,7 +31,7 @@ def by_hand(x, conv):
             seen = x[:, step * i : step * i + k, step * j : step * j + k]
             for c in range(len(bias)):
                 value = ((weight[c] * seen).sum() + bias[c] + NETWORK_ONE // 2) // NETWORK_ONE
-                out[c, i, j] = min(max(value, 1 - LIMIT), LIMIT - 1)
+                out[c, i, j] = min(max(value, 1 - ACTIVATION_LIMIT), ACTIVATION_LIMIT - 1)
     return out.astype(np.float64)
 
 
@@ -39,8 +39,7 @@ def by_hand(x, conv):
 @pytest.mark.parametrize("height, width", [(1, 1), (4, 5), (7, 2)])
 def test_a_convolution_is_that_of_pythons_integers(kernel, stride, height, width):
     conv, x = layer(3, 4, kernel, stride), integers(1, 3, height, width)
-    found = IntegerConv2d(conv)(x)
-    np.testing.assert_array_equal(found[0].numpy(), by_hand(x, conv))
+    np.testing.assert_array_equal(IntegerConv2d(conv)(x)[0].numpy(), by_hand(x, conv))
 
 
 def test_it_approximates_the_float_network():
@@ -49,10 +48,8 @@ def test_it_approximates_the_float_network():
     )
     x = torch.rand(2, 6, 5, 7) * 4 - 2
     with torch.no_grad():
-        found = integer(network)(torch.round(x.double() * NETWORK_ONE)) / NETWORK_ONE
-        expected = network(x)
-    assert found.shape == expected.shape
-    assert (found - expected).abs().max() < 0.02
+        out = integer(network)(torch.round(x.double() * NETWORK_ONE)) / NETWORK_ONE
+        torch.testing.assert_close(out, network(x).double(), atol=0.02, rtol=0)
     assert network[0].weight.dtype == torch.float32  # the original is as it was
 
 
@@ -81,8 +78,8 @@ def test_sums_that_floats_do_not_hold_are_refused():
 
 
 def test_activations_are_clamped():
-    conv = layer(1, 1, 1)
+    conv, limit = layer(1, 1, 1), ACTIVATION_LIMIT
     with torch.no_grad():
         conv.weight.fill_(3.0)
-    x = torch.tensor([[[[LIMIT - 1.0, 1.0 - LIMIT]]]], dtype=torch.float64)
-    assert IntegerConv2d(conv)(x).flatten().tolist() == [LIMIT - 1, 1 - LIMIT]
+    x = torch.tensor([[[[limit - 1.0, 1.0 - limit]]]], dtype=torch.float64)
+    assert IntegerConv2d(conv)(x).flatten().tolist() == [limit - 1, 1 - limit]

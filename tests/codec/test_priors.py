@@ -3,14 +3,14 @@ from math import floor
 
 import numpy as np
 import pytest
-import scipy.integrate
 import scipy.special
 import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nctutorial.codec.priors import FactorizedPrior, IntegerPrior
+from nctutorial.codec import priors
+from nctutorial.codec.priors import FactorizedPrior, IntegerPrior, interval_mass
 from nctutorial.codec.units import CDF_ONE, DEADZONE_ONE, FIXED_POINT, TABLE_ONE
 
 
@@ -36,22 +36,15 @@ def balle_2018(prior, c, y):
     return scipy.special.expit(x[0])
 
 
-def density(prior, c, y):
-    """F_c'(y) by automatic differentiation."""
-    y = torch.full((len(prior.weights[0]), 1, 1), float(y), dtype=torch.float64, requires_grad=True)
-    torch.sigmoid(prior.logits(y))[c].sum().backward()
-    return y.grad[c].item()
-
-
 # ---- the float prior
 
 
 def test_cumulative_is_that_of_the_paper():
     prior, y = random_prior(), np.linspace(-40, 40, 81)
     with torch.no_grad():
-        found = torch.sigmoid(prior.logits(torch.from_numpy(y).expand(4, 1, -1)))
+        cumulative = torch.sigmoid(prior.logits(torch.from_numpy(y).expand(4, 1, -1)))
     for c in range(4):
-        np.testing.assert_allclose(found[c, 0].numpy(), balle_2018(prior, c, y), rtol=1e-10)
+        np.testing.assert_allclose(cumulative[c, 0].numpy(), balle_2018(prior, c, y), rtol=1e-10)
 
 
 def test_the_start_has_the_width_it_was_asked_for():
@@ -75,55 +68,24 @@ def test_cumulative_increases_from_0_to_1(seed):
         assert f[0] < 1e-3 and f[-1] > 1 - 1e-3
 
 
-def test_density_integrates_to_1():
+@pytest.mark.parametrize("half, y", [(0.5, 0.3), (0.5, -4.0), (0.1, 2.0), (3.0, -1.0)])
+def test_likelihood_is_a_difference_of_cumulatives(half, y):
     prior = random_prior()
-    low, high = prior.quantile(1e-7), prior.quantile(1 - 1e-7)
+    with torch.no_grad():
+        mass = prior.likelihood(torch.full((4, 1, 1), y, dtype=torch.float64), half)
     for c in range(4):
-        knots = [prior.quantile(p)[c].item() for p in (0.01, 0.3, 0.5, 0.7, 0.99)]
-        mass, _ = scipy.integrate.quad(
-            lambda y, c=c: density(prior, c, y), low[c].item(), high[c].item(), points=knots, limit=200
-        )
-        assert mass == pytest.approx(1, abs=1e-5)
+        low, high = balle_2018(prior, c, np.array([y - half, y + half]))
+        assert mass[c].item() == pytest.approx(high - low, rel=1e-8)
 
 
-def test_likelihood_is_the_density_of_the_noisy_latent():
-    # p(y + u) = integral of p over (y - 1/2, y + 1/2), and so for other widths
-    prior = random_prior()
-    for half, y in ((0.5, 0.3), (0.5, -4.0), (0.1, 2.0), (3.0, -1.0)):
-        with torch.no_grad():
-            found = prior.likelihood(torch.full((4, 1, 1), y, dtype=torch.float64), half)
-        for c in range(4):
-            mass, _ = scipy.integrate.quad(lambda t, c=c: density(prior, c, t), y - half, y + half)
-            assert found[c].item() == pytest.approx(mass, rel=1e-6)
-
-
-def test_mass_is_a_difference_of_cumulatives():
-    prior = random_prior()
-    low, high = np.array([-7.0, -0.2, 3.0]), np.array([-6.5, 4.0, 3.001])
-    with torch.no_grad():
-        found = prior.mass(*(torch.from_numpy(y).expand(4, 1, -1) for y in (low, high)))
-    for c in range(4):
-        expected = balle_2018(prior, c, high) - balle_2018(prior, c, low)
-        np.testing.assert_allclose(found[c, 0].numpy(), np.maximum(expected, 1e-9), rtol=1e-8)
-
-
-def test_likelihoods_of_all_integers_sum_to_1():
-    prior = random_prior()
-    k = torch.arange(-2000.0, 2001, dtype=torch.float64)
-    with torch.no_grad():
-        mass = prior.likelihood(k.expand(4, 1, -1)).sum(2)
-    np.testing.assert_allclose(mass.numpy(), 1, atol=1e-5)  # each has a floor of 1e-9
-
-
-def test_likelihood_is_as_exact_in_the_upper_tail_as_in_the_lower():
-    prior = FactorizedPrior(1, 1.0)
-    with torch.no_grad():
-        for bias in prior.biases:
-            bias.zero_()  # symmetric now: F(-y) = 1 - F(y)
-        tail = torch.linspace(0, 15, 16).view(1, 1, -1)
-        upper, lower = prior.likelihood(tail), prior.likelihood(-tail)
-    np.testing.assert_allclose(upper.numpy(), lower.numpy(), rtol=1e-5)
-    assert 1e-9 <= upper.min() < 1e-4  # 1 - F would have lost its digits here
+@pytest.mark.parametrize("half", [1e-3, 0.5, 4.0, 60.0])
+def test_the_mass_of_an_interval_is_exact_in_both_tails_and_in_the_middle(half):
+    centre = np.linspace(-60, 60, 241)
+    below = -np.abs(centre)  # of the mirrored interval in the lower tail numpy loses no digits
+    expected = np.maximum(scipy.special.expit(below + half) - scipy.special.expit(below - half), 1e-9)
+    ends = torch.from_numpy(np.stack([centre - half, centre + half]))
+    np.testing.assert_allclose(interval_mass(*ends).numpy(), expected, rtol=1e-9)
+    np.testing.assert_allclose(interval_mass(*ends.float()).numpy(), expected, rtol=2e-3)
 
 
 def test_likelihood_never_is_0():
@@ -143,7 +105,25 @@ def test_quantile_inverts_the_cumulative():
         np.testing.assert_allclose(found, probability, rtol=1e-6)
 
 
+def test_bits_of_maps_are_those_of_each_channel():
+    prior, rng = random_prior(), np.random.default_rng(0)
+    low = rng.normal(size=(2, 4, 3, 5))
+    high = low + rng.uniform(0.1, 2, low.shape)
+    with torch.no_grad():
+        bits = prior.bits(torch.from_numpy(low), torch.from_numpy(high)).numpy()
+    for c in range(4):
+        mass = balle_2018(prior, c, high[:, c].ravel()) - balle_2018(prior, c, low[:, c].ravel())
+        np.testing.assert_allclose(bits[:, c].ravel(), -np.log2(mass), rtol=1e-8)
+
+
 # ---- the integer prior
+
+
+def knots(prior, c):
+    """The positions of a channel's knots, in 1 / FIXED_POINT, and the cumulative there: two lists of int."""
+    spacing, begin = max(int(prior.finest[c]) // 4, 1), int(prior.size[:c].sum())
+    positions = [(int(prior.first[c]) + i) * spacing for i in range(prior.size[c])]
+    return positions, [int(v) for v in prior.cdf[begin : begin + prior.size[c]]]
 
 
 @st.composite
@@ -151,46 +131,43 @@ def integer_priors(draw):
     """An IntegerPrior of random increasing knots, and (channel, position) pairs in and out of their range."""
     channels = draw(st.integers(1, 3))
     cdfs = [sorted(draw(st.lists(st.integers(0, CDF_ONE), min_size=2, max_size=9))) for _ in range(channels)]
-    spacing = np.array(draw(st.lists(st.integers(1, 2**28), min_size=channels, max_size=channels)))
-    first = np.array(draw(st.lists(st.integers(-60, 10), min_size=channels, max_size=channels))) * spacing
-    start = np.cumsum([0] + [len(cdf) for cdf in cdfs])
-    prior = IntegerPrior(np.concatenate(cdfs), start, first, spacing)
+    finest, first = (
+        draw(st.lists(numbers, min_size=channels, max_size=channels))
+        for numbers in (st.integers(1, 2**30), st.integers(-60, 10))
+    )
+    arrays = np.concatenate(cdfs), first, [len(cdf) for cdf in cdfs], finest
+    prior = IntegerPrior(*(np.asarray(array, np.int32) for array in arrays))
     pairs = st.tuples(st.integers(0, channels - 1), st.integers(-(2**35), 2**35))
-    near = [(c, int(first[c] + i * spacing[c] + d)) for c in range(channels) for i in range(9) for d in (-1, 0, 1)]
+    near = [(c, position + d) for c in range(channels) for position in knots(prior, c)[0] for d in (-1, 0, 1)]
     return prior, near + draw(st.lists(pairs, max_size=20))
 
 
 @given(integer_priors())
 def test_integer_cumulative_is_exact(drawn):
     prior, pairs = drawn
-    channel, position = np.array(pairs).T
-    found = prior.cumulative(channel, position)
-    for (c, p), value in zip(pairs, found, strict=True):
-        cdf = [int(v) for v in prior.cdf[prior.start[c] : prior.start[c + 1]]]
-        t = Fraction(p - int(prior.first[c]), int(prior.spacing[c]))
-        t = min(max(t, Fraction(0)), Fraction(len(cdf) - 1))
+    values = prior.cumulative(*np.array(pairs).T)
+    for (c, position), value in zip(pairs, values, strict=True):
+        (first, second, *_), cdf = knots(prior, c)
+        t = min(max(Fraction(position - first, second - first), Fraction(0)), Fraction(len(cdf) - 1))
         i = min(floor(t), len(cdf) - 2)
         assert int(value) == floor(cdf[i] + (cdf[i + 1] - cdf[i]) * (t - i))
 
 
 @pytest.fixture(scope="module")
 def pair():
-    """A float prior and its integers, made for a finest step of 1/2 in y."""
+    """A float prior, exactly that of `random_prior` rounded to float32, and its integers for a finest step of 1/2."""
     prior = random_prior(6, seed=3).float()
-    return prior, IntegerPrior.from_prior(prior, np.full(6, FIXED_POINT // 2))
+    return prior.double(), IntegerPrior.from_prior(prior, np.full(6, FIXED_POINT // 2, np.int32))
 
 
 def test_integer_knots_are_the_float_cumulative(pair):
     prior, integer = pair
-    double = random_prior(6, seed=3).float().double()
     for c in range(6):
-        knots = np.arange(integer.start[c + 1] - integer.start[c]) * integer.spacing[c] + integer.first[c]
-        assert (integer.spacing == FIXED_POINT // 8).all()
-        expected = balle_2018(double, c, knots / FIXED_POINT)
-        cdf = integer.cdf[integer.start[c] : integer.start[c + 1]]
-        np.testing.assert_allclose(cdf / CDF_ONE, expected, atol=1e-9)
-        assert (np.diff(cdf) >= 0).all()
-        assert expected[0] < 1e-6 and expected[-1] > 1 - 1e-6  # the tails beyond the knots are negligible
+        positions, cdf = knots(integer, c)
+        assert set(np.diff(positions)) == {FIXED_POINT // 8}
+        cumulative = balle_2018(prior, c, np.array(positions) / FIXED_POINT)
+        np.testing.assert_allclose(np.array(cdf) / CDF_ONE, cumulative, atol=1e-9)
+        assert cumulative[0] < 1e-6 and cumulative[-1] > 1 - 1e-6  # the tails beyond the knots are negligible
 
 
 def symbol_edges(k, deadzone):
@@ -205,7 +182,6 @@ def symbol_edges(k, deadzone):
 @pytest.mark.parametrize("deadzone", [0, 40, 115])
 def test_tables_agree_with_the_float_prior(pair, step, deadzone):
     prior, integer = pair
-    double = random_prior(6, seed=3).float().double()
     steps = np.full(6, round(step * FIXED_POINT))
     tables = integer.tables(steps, np.full(6, deadzone))
     for c in range(6):
@@ -214,7 +190,7 @@ def test_tables_agree_with_the_float_prior(pair, step, deadzone):
         assert abs(counts.sum() - TABLE_ONE) <= len(counts)
         assert low <= 0 <= low + len(counts) - 2
         edges = [symbol_edges(k, deadzone / DEADZONE_ONE) for k in range(low, low + len(counts) - 1)]
-        mass = np.array([np.diff(balle_2018(double, c, np.array(e) * step))[0] for e in edges])
+        mass = np.array([np.diff(balle_2018(prior, c, np.array(e) * step))[0] for e in edges])
         mass = np.append(mass, 1 - mass.sum())
         q = counts / counts.sum()
         kl = np.sum(mass * np.log2(np.maximum(mass, 1e-300) / q))
@@ -223,34 +199,42 @@ def test_tables_agree_with_the_float_prior(pair, step, deadzone):
         assert -1e-9 < kl < 2e-4 + 1e-3 * entropy
 
 
-@pytest.mark.parametrize("deadzone", [0, 60])
-def test_table_is_the_histogram_of_quantized_samples(pair, deadzone):
-    prior, integer = pair
-    double = random_prior(6, seed=3).float().double()
-    step, n = 1.7, 200_000
-    tables = integer.tables(np.full(6, round(step * FIXED_POINT)), np.full(6, deadzone))
-    rng = np.random.default_rng(deadzone)
-    for c in range(6):
-        low, high = (prior.quantile(p)[c].item() for p in (1e-7, 1 - 1e-7))
-        grid = np.linspace(low, high, 400_001)
-        y = np.interp(rng.uniform(1e-7, 1 - 1e-7, n), balle_2018(double, c, grid), grid)
-        v = y / step
-        k = (np.sign(v) * np.floor(np.abs(v) + 0.5 - deadzone / DEADZONE_ONE)).astype(int)
-        counts, first = tables.counts[c], int(tables.low[c])
-        index = k - first
-        assert ((index >= 0) & (index < len(counts) - 1)).mean() > 0.9999
-        seen = np.bincount(index[(index >= 0) & (index < len(counts) - 1)], minlength=len(counts) - 1)
-        expected = counts[:-1] / counts.sum() * n
-        common = expected > 10
-        chi2 = np.sum((seen[common] - expected[common]) ** 2 / expected[common])
-        assert scipy.stats.chi2(common.sum()).sf(chi2) > 1e-4
-
-
 def test_every_channel_has_symbol_0_even_far_from_its_knots():
-    cdf = np.array([0, CDF_ONE])
-    above = IntegerPrior(cdf, np.array([0, 2]), np.array([10 * FIXED_POINT]), np.array([FIXED_POINT]))
-    tables = above.tables(np.array([FIXED_POINT]), np.array([0]))
-    assert tables.low[0] <= 0
-    counts = tables.counts[0]
-    assert counts.argmax() + tables.low[0] in (10, 11)  # all mass lies between y = 10 and y = 11
-    assert counts.min() >= 1
+    arrays = [0, CDF_ONE], [40], [5 - 3], [4 * FIXED_POINT]  # two knots, at 40 and 41
+    prior = IntegerPrior(*(np.array(array, np.int32) for array in arrays))
+    tables = prior.tables(np.array([FIXED_POINT]), np.array([0]))
+    counts, low = tables.counts[0], int(tables.low[0])
+    assert low <= 0 and counts.min() >= 1
+    assert counts.argmax() + low in (40, 41)
+
+
+# ---- the logistic
+
+
+def test_scales_and_their_numbers():
+    scales = torch.tensor([priors.scale_at(number) for number in range(priors.SCALES)])
+    assert priors.scale_number(scales).tolist() == [*range(priors.SCALES)]
+    np.testing.assert_allclose(scales[8:] / scales[:-8], np.e, rtol=1e-6)
+    assert priors.scale_number(torch.tensor([1e-9, 1e9])).tolist() == [0, priors.SCALES - 1]
+
+
+@pytest.mark.parametrize("number", [0, 20, 40, 63])
+def test_logistic_tables_hold_scipys_distribution_behind_the_deadzone(number):
+    deadzone = priors.logistic_deadzones(8.66).numpy()
+    tables = priors.logistic_tables(deadzone)
+    counts, low = tables.counts[number], tables.low[number]
+    edges = [symbol_edges(k, deadzone[number]) for k in range(low, low + len(counts) - 1)]
+    expected = np.diff(scipy.stats.logistic.cdf(edges, scale=priors.scale_at(number)))[:, 0]
+    np.testing.assert_allclose(counts[:-1] / TABLE_ONE, expected, atol=2 / TABLE_ONE)
+    assert (counts > 0).all() and abs(counts.sum() - TABLE_ONE) <= len(counts)
+
+
+def test_the_deadzone_of_a_scale_is_where_both_symbols_cost_the_same():
+    """At 1/2 + d from the mean, rounding to 0 or to 1 costs the same R + 8.66 error^2."""
+    deadzone = priors.logistic_deadzones(8.66).numpy()
+    assert (deadzone >= 0).all() and (np.diff(deadzone) <= 0).all()
+    for number in (24, 32, 40):
+        d, scale = deadzone[number], priors.scale_at(number)
+        mass = [np.diff(scipy.stats.logistic.cdf(symbol_edges(k, d), scale=scale)).item() for k in (0, 1)]
+        costs = [-np.log2(mass[k]) + 8.66 * (0.5 + d - k) ** 2 for k in (0, 1)]
+        assert costs[0] == pytest.approx(costs[1], abs=0.1)
