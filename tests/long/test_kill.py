@@ -29,6 +29,7 @@ random.seed(0)
 kill.PAUSE = 0.3
 kill.prepare()
 os.chdir(sys.argv[1])
+kill.small_codec().save("small.safetensors")
 data.write_atomic = lambda path, content: kill.Path(path).write_bytes(content)
 kill.kill_compress(10)
 """
