@@ -1,0 +1,92 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from small_codec import SIZES, small_codec, small_model, smooth_noise
+from torch.utils.flop_counter import FlopCounterMode
+
+from nctutorial import data
+from nctutorial.codec import CODECS, units
+from nctutorial.codec.rounding import HARD, Rounding
+from nctutorial.codec.units import LAM_LAST
+
+pytestmark = pytest.mark.parametrize("kind", SIZES)
+RELAXED = [Rounding("noise"), Rounding("random", 0.35)]
+
+
+@pytest.mark.parametrize("rounding", RELAXED)
+def test_every_parameter_learns(kind, rounding):
+    model, x = small_model(kind), data.to_tensor(smooth_noise(96, 96)).repeat(2, 1, 1, 1)
+    x_hat, bits = model(x, torch.tensor([0.002, 0.05]), rounding)
+    assert x_hat.shape == x.shape and bits.shape == (2,)
+    (bits.sum() + 1e4 * (x_hat - x).square().mean()).backward()
+    for name, p in model.named_parameters():
+        assert p.grad is not None and p.grad.isfinite().all() and p.grad.any(), name
+
+
+@pytest.mark.parametrize("index", [0, 2048, LAM_LAST])  # nodes of the deadzones, of which training takes the nearest
+def test_training_sees_the_symbols_that_are_coded_and_their_bits(kind, index):
+    """The hyperprior codec's means and scales are rounded in files: the picture is nearly the same there."""
+    codec, image, lam = small_codec(kind), smooth_noise(96, 80), units.lam_at(index)
+    colour = image.reshape(6, 16, 5, 16, 3).mean((1, 3)).repeat(16, axis=0).repeat(16, axis=1)
+    image = (image - 0.7 * (colour - 128)).clip(0, 255).astype(np.uint8)  # nothing beyond the untrained tables
+    symbols = codec.quantize(codec.analyze(image), lam)
+    with torch.no_grad():
+        x_hat, bits = codec.model(data.to_tensor(image), torch.tensor([lam]))
+    error = np.abs(data.to_uint8(x_hat).astype(int) - codec.reconstruct(symbols)).mean()
+    assert error <= {"factorized": 0, "hyperprior": 1.5}[kind]
+    tolerance = {"factorized": 0.002, "hyperprior": 0.03}[kind]
+    assert bits.item() == pytest.approx(codec.bits(symbols).sum(), rel=tolerance)
+
+
+@pytest.mark.parametrize("rounding", [HARD, *RELAXED])
+def test_chance_is_for_training_and_for_relaxed_symbols(kind, rounding):
+    model = small_model(kind).eval()
+    y, lam = model.analyze_tensor(data.to_tensor(smooth_noise(96, 80))), torch.tensor([0.01])
+    with torch.no_grad():
+        first, second = (model.relaxed(y, lam, rounding)[1].item() for _ in range(2))
+        assert (first == second) == (rounding == HARD)
+        model.train()  # a hyper-latent is noisy now, whatever y's rounding
+        first, second = (model.relaxed(y, lam, rounding)[1].item() for _ in range(2))
+        assert (first == second) == (kind == "factorized" and rounding == HARD)
+
+
+def test_sizes_are_what_the_constructor_takes(kind):
+    model = small_model(kind)
+    assert model.kind == kind
+    again = CODECS[kind][0](**model.sizes)
+    assert {name: t.shape for name, t in again.state_dict().items()} == {
+        name: t.shape for name, t in model.state_dict().items()
+    }
+
+
+def test_finish_takes_a_copy(kind):
+    model = small_model(kind)
+    before, codec = copy.deepcopy(model.state_dict()), model.finish(rounding_cost=4.0)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+    assert all(p.requires_grad for p in model.parameters()) and model.training
+    deadzone = codec.model.deadzone
+    assert not any(p.requires_grad for p in codec.model.parameters()) and not codec.model.training
+    assert (deadzone >= before["deadzone"]).all() and (deadzone > before["deadzone"]).any()  # an error costs fewer bits
+
+
+def test_the_bundled_sizes_keep_to_their_budget(kind):
+    """Multiplications a pixel of each transform, and of all that encoder and decoder do; counted by torch."""
+    model, x, place = CODECS[kind][0](), torch.zeros(1, 3, 256, 256), torch.zeros(1, 2, 1, 1)
+    y, z, side = torch.zeros(1, 320, 16, 16), torch.zeros(1, 48, 4, 4), torch.zeros(1, 160, 16, 16)
+
+    def thousands(*functions):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            for function in functions:
+                function()
+        return counter.get_total_flops() / 2 / 256**2 / 1000
+
+    encoder, decoder = [lambda: model.analyze_tensor(x)], [lambda: model.synthesize_tensor(y)]
+    assert thousands(*encoder) <= 12 and thousands(*decoder) <= 12
+    if kind == "hyperprior":
+        predict = [lambda i=i: model.context.predict(i, side, y, place) for i in range(len(model.context.passes))]
+        predict.append(lambda: model.context.side(z, place, 16, 16))
+        assert thousands(*encoder, lambda: model.context.hyper_latent(y, place), *predict) <= 40
+        assert 12 < thousands(*decoder, *predict) <= 20
