@@ -33,13 +33,10 @@ class ContextModel(nn.Module):
         of the contexts. inner: of the heads."""
         super().__init__()
         gain = 2**0.5  # a ReLU halves the variance
-        self.hyper_analysis = nn.Sequential(
+        self.hyper_analysis = _with_relus(
             conv(sum(slices) + 2, wide, 1),
-            nn.ReLU(inplace=True),
             conv(wide, wide, 3, stride=2, gain=gain),
-            nn.ReLU(inplace=True),
             conv(wide, wide, 3, stride=2, gain=gain),
-            nn.ReLU(inplace=True),
             conv(wide, hyper, 1, gain=gain),
         )
         self.hyper_synthesis = nn.Sequential(
@@ -59,19 +56,13 @@ class ContextModel(nn.Module):
         first = 0
         for i, size in enumerate(slices):
             for mask in (0, 1) if i < self.CHECKERED else (2,):
-                seen = first + size if mask == 1 else first
                 self.passes.append((first, first + size, mask))
-                see = conv(seen, middle, 5 if mask == 1 else 3) if seen else None
-                self.contexts.append(nn.Sequential(see, nn.ReLU(inplace=True)) if see else nn.Identity())
-                self.heads.append(
-                    nn.Sequential(
-                        conv(wide + (middle if seen else 0) + 2, inner, 1),
-                        nn.ReLU(inplace=True),
-                        conv(inner, inner, 1, gain=gain),
-                        nn.ReLU(inplace=True),
-                        conv(inner, 2 * size, 1, gain=0.1),
-                    )
-                )
+                seen = first + size if mask == 1 else first
+                see = [conv(seen, middle, 5 if mask == 1 else 3), nn.ReLU(inplace=True)] if seen else []
+                self.contexts.append(nn.Sequential(*see))
+                features = wide + (middle if seen else 0) + 2
+                layers = conv(features, inner, 1), conv(inner, inner, 1, gain=gain), conv(inner, 2 * size, 1, gain=0.1)
+                self.heads.append(_with_relus(*layers))
             first += size
 
     def hyper_latent(self, y: Tensor, place: Tensor) -> Tensor:
@@ -97,6 +88,11 @@ class ContextModel(nn.Module):
             features = [_at(part, where) for part in features]
         mean, log_scale = self.heads[number](_beside(torch.cat(features, 1), place)).chunk(2, 1)
         return mean, log_scale
+
+
+def _with_relus(*layers: nn.Module) -> nn.Sequential:
+    """Layers with a ReLU between each two."""
+    return nn.Sequential(*[each for layer in layers for each in (layer, nn.ReLU(inplace=True))][:-1])
 
 
 def _beside(features: Tensor, place: Tensor) -> Tensor:

@@ -49,6 +49,12 @@ class Tables:
         """The least that each entry of each table can take."""
         return [np.maximum(bits, 0) for bits in self._entry_bits(ROUNDING)]
 
+    def _entry_bits(self, rounding: float = 0) -> list[np.ndarray]:
+        entries = [-np.log2(counts / counts.sum() + rounding) for counts in self.counts]
+        for entry in entries:
+            entry[-1] += ESCAPE_BITS
+        return entries
+
     @functools.cached_property
     def _bits(self) -> np.ndarray:
         """Bits of each symbol: (T, longest table + 1), from the one below each table's first to beyond its last."""
@@ -57,12 +63,6 @@ class Tables:
         for row, entry in zip(bits, entries, strict=True):
             row[1 : len(entry)] = entry[:-1]
         return bits
-
-    def _entry_bits(self, rounding: float = 0) -> list[np.ndarray]:
-        entries = [-np.log2(counts / counts.sum() + rounding) for counts in self.counts]
-        for entry in entries:
-            entry[-1] += ESCAPE_BITS
-        return entries
 
     def bits(self, symbols: np.ndarray, table: np.ndarray | None = None) -> np.ndarray:
         """Cross-entropy of each symbol in bits, escapes included. symbols: (T, ...) int, or any shape with `table`.
@@ -91,18 +91,17 @@ class SymbolEncoder:
         """
         if symbols.size and (symbols.min() < -SYMBOL_LIMIT or symbols.max() >= SYMBOL_LIMIT):
             raise ValueError(f"symbols must lie in [-{SYMBOL_LIMIT}, {SYMBOL_LIMIT})")
-        symbols = symbols.astype(np.int32)
-        index = symbols - np.repeat(tables.low.astype(np.int32), sizes)
-        escapes = np.repeat(np.array([len(c) - 1 for c in tables.counts], np.int32), sizes)
-        outside = np.logical_or(index < 0, index >= escapes)
-        index = np.where(outside, escapes, index)
-        ends = np.cumsum(sizes)
-        for model, begin, end in zip(tables.models, ends - sizes, ends, strict=True):
-            if begin == end:
+        end = 0
+        for model, low, counts, n in zip(tables.models, tables.low, tables.counts, map(int, sizes), strict=True):
+            begin, end = end, end + n
+            if n == 0:
                 continue
-            self._coder.encode(index[begin:end], model)
-            if outside[begin:end].any():
-                values = symbols[begin:end][outside[begin:end]] + SYMBOL_LIMIT
+            escape = len(counts) - 1
+            index = symbols[begin:end].astype(np.int32) - np.int32(low)
+            outside = (index < 0) | (index >= escape)
+            self._coder.encode(np.where(outside, np.int32(escape), index), model)
+            if outside.any():
+                values = symbols[begin:end][outside].astype(np.int32) + SYMBOL_LIMIT
                 self._coder.encode(values, _escape_model)
 
     def payload(self) -> bytes:
