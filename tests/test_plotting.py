@@ -1,9 +1,15 @@
 """The figures: that they show the numbers they were given."""
 
-import numpy as np
-import pytest
+import itertools
+import math
+import os
+from fractions import Fraction
 
-from nctutorial import data, plotting
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.patches import Rectangle
+
+from nctutorial import plotting
 
 
 def test_rd_plane_draws_each_curve_with_its_label_and_units():
@@ -19,35 +25,37 @@ def test_looks_differ_in_more_than_colour():
     assert len(set(looks)) == len(looks)
 
 
-@pytest.mark.parametrize("focus", [(8, 8), (300.0, 200.0), (767, 511)])
-def test_explorer_picture_shows_the_same_region_of_every_picture(focus):
-    photo = data.photo("stream")
-    pictures = [photo, *(np.roll(photo, shift, 1) for shift in (5, 10, 20))]
-    points = [(0.1, 26.0), (0.5, 30.0), (1.5, 36.0)]
-    results = [
-        (f"λ = {i}", picture, point) for i, (picture, point) in enumerate(zip(pictures[1:], points, strict=True))
-    ]
-    figure = plotting.explorer_picture(photo, results, {"codec": points, "jpeg": [], "webp": points}, focus)
-    *crops, plane = figure.axes
-    regions = [axes.images[0].get_array() for axes in crops]
-    assert len(regions) == 4 and all(region.shape == (160, 160, 3) for region in regions)
-    places = [
-        (y, x)
-        for y in range(0, 512 - 159)
-        for x in range(0, 768 - 159)
-        if np.array_equal(photo[y, x : x + 160], regions[0][0])
-        and np.array_equal(photo[y : y + 160, x : x + 160], regions[0])
-    ]
-    ((top, left),) = places
-    assert abs(left + 80 - focus[0]) <= 1 or left in (0, 768 - 160)
-    for picture, region in zip(pictures, regions, strict=True):
-        assert np.array_equal(picture[top : top + 160, left : left + 160], region)
-    marked = [line.get_xydata().tolist()[0] for line in plane.lines if len(line.get_xydata()) == 1]
-    assert marked == [list(point) for point in points]
+@pytest.mark.parametrize(
+    "low, width, bits",
+    [
+        ("0", "1", ""),
+        ("1/2", "1/2", "1"),
+        ("3/8", "1/8", "011"),
+        ("7/16", "1/8", ""),
+        ("5/16", "1/5", ""),
+        ("0", "1/5", "00"),
+    ],
+)
+def test_settled_bits(low, width, bits):
+    assert plotting.settled(Fraction(low), Fraction(width)) == bits
 
 
-def test_explorer_picture_of_a_tiny_photo():
-    photo = np.zeros((3, 5, 3), np.uint8)
-    results = [("λ", photo, (1.0, 30.0))] * 3
-    figure = plotting.explorer_picture(photo, results, {"codec": [(1.0, 30.0)]}, (0, 0))
-    assert figure.axes[0].images[0].get_array().shape == (3, 3, 3)
+def test_settled_bits_are_what_all_numbers_share():
+    for a, b in itertools.combinations(range(28), 2):
+        low, high = Fraction(a, 27), Fraction(b, 27)
+        bits = plotting.settled(low, high - low)
+        first = math.floor(low * 2**30)
+        last = math.ceil(high * 2**30) - 1
+        assert bits == os.path.commonprefix([f"{first:030b}", f"{last:030b}"])
+
+
+def test_interval_ladder():
+    """Each symbol coded has its part highlighted, and the texts at the right are those of the interval."""
+    ends = [Fraction(0), Fraction(1, 4), Fraction(3, 4), Fraction(1)]
+    figure = plotting.interval_ladder([2, 1], ends, ["a", "b", "c"], 2)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts.count("a") == texts.count("b") == texts.count("c") == 3  # three bars
+    assert [text for text in texts if set(text) <= set("01")] == ["1", "11", "11"]  # the width 1, then settled bits
+    bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    chosen = [(bar.get_x(), bar.get_width()) for bar in bars if bar.get_facecolor() == to_rgba(plotting.BLUE)]
+    assert chosen == [(0.75, 0.25), (0.25, 0.5)]

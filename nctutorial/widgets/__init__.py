@@ -1,7 +1,9 @@
 """What moves in the notebooks: frames under a slider, live training, the λ explorer."""
 
-from .explorer import LambdaExplorer, precompute, write_html
-from .frames import FrameSlider, interval_ladder, settled
+from ..plotting import interval_ladder, settled
+from .explorer import LambdaExplorer
+from .frames import FrameSlider
 from .live import LiveTraining
+from .standalone import precompute, write_html
 
 __all__ = ["FrameSlider", "LambdaExplorer", "LiveTraining", "interval_ladder", "precompute", "settled", "write_html"]

@@ -1,333 +1,283 @@
 """The λ explorer: one photo, one slider, and everything that moves with it.
 
-- `LambdaExplorer("red_panda")`, in a notebook: every slider position is coded, to real bytes, by either codec;
-- `precompute("red_panda")`: the same widget with 33 positions in the page, which needs no kernel;
-- `write_html("explorer.html", "red_panda")`: the same as one file, without kernel, network or Python.
+A change of a trait, or a message from the page, leads to `_update`, which shows what is asked for by then; what may
+wait follows while the slider rests. The widget sleeps while no page shows it.
 """
 
 import asyncio
-import base64
-import io
-import threading
-from pathlib import Path
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import anywidget
+import matplotlib as mpl
 import numpy as np
 import traitlets as t
+from matplotlib.figure import Figure
 from scipy.ndimage import uniform_filter
 
-from .. import classical, data, metrics, plotting
+from .. import data, metrics
 from ..codec import NAMES, load_codec
+from ..codec.base import Coded
 from ..codec.units import LAM_MAX, LAM_MIN
-from . import page
-from .frames import Lam
-from .measurements import GRID, RIVALS, STOPS, Study, as_file, fit
-from .threads import at_home, in_background, running_loop
+from ..plotting import rd_plane
+from .base import HERE, STOPS, LamWidget
+from .measurements import RIVALS, Measurements, scaled_down, settings
+from .threads import in_background, running_loop
 
-HERE = Path(__file__).parent
-REST = 0.2  # seconds without a move after which the slower figures are computed
+MOST_BITS = 1000  # of a block: where the colours of the bits map end
 
 
-class LambdaExplorer(anywidget.AnyWidget):
+@dataclass(frozen=True, eq=False)
+class OwnPhoto:
+    """A photo that is not one of the bundled ones."""
+
+    name: str
+    image: np.ndarray  # uint8 (H, W, 3)
+    losses: str = ""  # a sentence: what of the file did not come along
+
+
+class LambdaExplorer(LamWidget):
     """A widget that codes a photo at every position of its slider and shows what it costs and how it looks.
 
     photo: the name of a bundled photo, or a uint8 (H, W, 3) array, which is scaled down to 1 megapixel.
-    lam: λ where the slider starts, within [LAM_MIN, LAM_MAX]. codec: the name of a bundled codec, between which the
+    lam: λ where the slider starts, within [LAM_MIN, LAM_MAX]. model: the name of a bundled codec, between which the
     page can switch, or a codec of your own, which stands alone. live: False is for `precompute`. The traits `photo`,
-    `lam`, `codec` (a name) and `other` ("original", "jpeg" or "webp", the picture to compare with) can be set at any
-    time. Raises TraitError.
+    `lam`, `model` (a name) and `other` ("original", "jpeg" or "webp", the picture to compare with) can be set at any
+    time; in a notebook the page follows when the cell has ended. Raises TraitError.
     """
 
-    _esm = (HERE / "explorer.js").read_text("utf-8")
-    _css = (HERE / "explorer.css").read_text("utf-8")
-    lam = Lam(LAM_MIN).tag(sync=True)
-    photo = t.Unicode().tag(sync=True)
-    codec = t.Unicode().tag(sync=True)  # the one in use; "codec" stands for one of the reader's own
-    codecs = t.List(list(NAMES)).tag(sync=True)
+    _esm = HERE / "explorer.js"
+    photo = t.Unicode().tag(sync=True)  # "own" is the reader's
+    model = t.Unicode().tag(sync=True)  # "codec" is one of the reader's own
     other = t.Enum(("original", *RIVALS), "original").tag(sync=True)
-    live = t.Bool(True).tag(sync=True)
-    stops = t.List(STOPS).tag(sync=True)  # where the arrow keys and a drag halt
     photos = t.Dict().tag(sync=True)
+    models: t.List = t.List().tag(sync=True)
+    rivals = t.List(list(RIVALS)).tag(sync=True)
+    live = t.Bool(True).tag(sync=True)
     scene = t.Dict().tag(sync=True)  # the photo: its pixels, its size
-    frame = t.Dict().tag(sync=True)  # the photo as coded at one λ: pixels, bits per block and figures
+    frame = t.Dict().tag(sync=True)  # the photo as coded at one λ: pixels, bits of each block and figures
     detail = t.Dict().tag(sync=True)  # the frame's MS-SSIM, which comes later
     curves = t.Dict().tag(sync=True)
     stills: t.List = t.List().tag(sync=True)  # precomputed frames
     error = t.Unicode().tag(sync=True)
 
+    rest = 0.2  # seconds without a move after which the slower figures are computed
+
     def __init__(
-        self, photo: str | np.ndarray = "red_panda", lam: float = 0.01, codec: Any = "factorized", live: bool = True
+        self, photo: str | np.ndarray = "red_panda", lam: float = 0.01, model: Any = "factorized", live: bool = True
     ):
-        name, codecs = (codec, list(NAMES)) if isinstance(codec, str) else ("codec", ["codec"])
-        self._load = load_codec if isinstance(codec, str) else lambda name: codec
-        self._own = ("", None, "") if isinstance(photo, str) else ("your photo", data.check_image(photo), "")
-        self._studies: dict[str, Study] = {}  # of this photo, by codec
-        self._study: Any = None  # the one of the codec in use
+        name, models = (model, list(NAMES)) if isinstance(model, str) else ("codec", ["codec"])
+        self._load = load_codec if isinstance(model, str) else lambda name: model
+        self._own = None if isinstance(photo, str) else OwnPhoto("your photo", data.check_image(photo))
+        self._opened: str | OwnPhoto | None = None  # the photo that is shown; None: asleep
+        self._shown: tuple = ()  # what is shown of it: model, λ, other
+        self._measured: Any = None
         self._coded: Any = None
-        self._shown: Any = None  # the study and the λ of it
-        self._home = threading.current_thread(), running_loop()
-        self._task: asyncio.Task | None = None
         self._serial = 0
+        self._pieces: list[bytes] = []  # of a file on its way here
+        self._loop = running_loop()  # of the thread of the cells
+        self._task: asyncio.Task | None = None
         photos = {"held out from training": data.photo_names(), "seen in training": data.photo_names("train")}
         photo = photo if isinstance(photo, str) else "own"
-        super().__init__(photo=photo, lam=lam, codecs=codecs, codec=name, live=live, photos=photos)
-        self._open()
+        super().__init__(photo=photo, lam=lam, models=models, model=name, live=live, photos=photos)
         if live:
-            self.observe(self._move, "lam")
-            self.observe(self._turn, "photo")
-            self.observe(self._switch, "codec")
-            self.observe(self._show, "other")
+            self._update()
+            self.observe(lambda _: self._soon(self._update), ["photo", "model", "lam", "other"])
             self.on_msg(self._receive)
+        else:
+            self._open_photo()
 
-    @t.validate("photo")
-    def _check_photo(self, proposal):
-        names = [name for group in self.photos.values() for name in group]
-        name = proposal["value"]
-        if name not in names and not (name == "own" and self._own[0]):
-            raise t.TraitError(f"there is no bundled photo {name!r}; there are: {', '.join(names)}")
+    @t.validate("photo", "model")
+    def _check_name(self, proposal):
+        name, kind, known = proposal["value"], "codec", self.models
+        if proposal["trait"].name == "photo":
+            kind, known = "bundled photo", [name for group in self.photos.values() for name in group]
+        if name not in known and not (name == "own" and self._own):
+            raise t.TraitError(f"there is no {kind} {name!r}; there are: {', '.join(known)}")
         return name
-
-    @t.validate("codec")
-    def _check_codec(self, proposal):
-        if proposal["value"] not in self.codecs:
-            raise t.TraitError(f"there is no codec {proposal['value']!r}; there are: {', '.join(self.codecs)}")
-        return proposal["value"]
 
     # ---- what a move does at once
 
-    def _open(self, _=None):
-        """Show `photo`."""
-        own, image, losses = self._own if self.photo == "own" else (self._own[0], data.photo(self.photo), "")
-        image, note = fit(image)
-        self._study, self._studies = None, {}
-        self._study = self._with(self._studies, self.codec, image)
-        self._code()
-        y, x = np.unravel_index(uniform_filter(self._coded.bits, 9).argmax(), self._coded.bits.shape)
-        scene = {"own": own, "note": f"{note} {losses}".strip(), "height": image.shape[0], "width": image.shape[1]}
-        scene["focus"] = [16.0 * x + 8, 16.0 * y + 8]  # the zoom starts where the most bits go
+    def _soon(self, work, *args):
+        """Do it on the thread of the cells, between two cells; JupyterLab's messages arrive on another thread.
+
+        There OpenMP would keep a second team of threads; here nothing else of the widget runs at the same time.
+        """
+        if self._loop is None:  # a plain script
+            work(*args)
+        else:
+            self._loop.call_soon_threadsafe(self._uninterrupted, work, *args)
+
+    def _uninterrupted(self, work, *args):
+        try:
+            work(*args)
+        except KeyboardInterrupt:  # it is meant for a cell, and would end the kernel's loop
+            self._shown = ()  # what is half done is done again
+            self._uninterrupted(work, *args)
+
+    def _update(self):
+        """Show what photo, model, λ and other ask for now. What is shown already is not made again."""
         with self.hold_sync():
-            self.error, self.curves = "", {}
-            self.scene = scene | {"type": "raw", "pixels": image.tobytes()}
-            if self.live:
-                self._show()
-
-    @at_home
-    def _turn(self, _):
-        """Show another photo."""
-        self._open()
-
-    def _with(self, studies, name, image):
-        """The study of a photo with a codec: the one place where the analysis transform runs."""
-        if name not in studies:
-            study = Study(image, self._load(name), next(iter(studies.values()), None))
-            studies.setdefault(name, study)  # the background may have been faster
-        return studies[name]
-
-    @at_home
-    def _switch(self, _=None):
-        """Code with the codec that is in use now."""
-        if self._study is None:
-            return self._open()
-        self._study.kept.clear()  # the pictures of one codec are enough to hold
-        self._study = self._with(self._studies, self.codec, self._study.image)
-        self._move()
-
-    def _code(self):
-        self._serial += 1
-        shown = self._study, self.lam
-        self._coded = self._study.code(self.lam)
-        self._shown = shown
-
-    @at_home
-    def _move(self, _=None):
-        """Code at the newest λ and show it; positions in between, which had to wait, are left out."""
-        if self._study is None:  # asleep
-            return self._open()
-        if self._shown == (self._study, self.lam):
-            return
-        self._code()
-        self._show()
-
-    @at_home
-    def _show(self, _=None):
-        if self._study is None:
-            return self._open()
-        self._send_frame()
+            if self._opened != (self._own if self.photo == "own" else self.photo):
+                self._open_photo()
+            asked = self.model, self.lam, self.other
+            if asked == self._shown:
+                return
+            if asked[:2] != self._shown[:2]:
+                self._serial += 1
+                self._coded = self._measured.code(self.model, self.lam)
+            self._send_frame()
+            self._shown = asked
         self._when_resting()
 
+    def _open_photo(self):
+        opened = self._own if self.photo == "own" else self.photo
+        image, losses = (opened.image, opened.losses) if self.photo == "own" else (data.photo(self.photo), "")
+        image, note = scaled_down(image)
+        self._measured, self._shown = Measurements(image, self._load), ()
+        bits = self._measured.code(self.model, self.lam).bits
+        y, x = np.unravel_index(uniform_filter(bits, 9).argmax(), bits.shape)
+        self.error, self.curves = "", {}
+        self.scene = {
+            "type": "raw",
+            "pixels": image.tobytes(),
+            "height": image.shape[0],
+            "width": image.shape[1],
+            "own": self._own.name if self._own else "",
+            "note": f"{note} {losses}".strip(),
+            "focus": [16.0 * x + 8, 16.0 * y + 8],  # the zoom starts where the most bits go
+        }
+        self._opened = opened
+
     def _send_frame(self):
-        names = [self.other] if self.other in RIVALS else []
-        figures = self._study.figures(self._coded, names)
+        head = {"serial": self._serial, "model": self.model, "bits": bits_map(self._coded.bits)}
         pixels = {"type": "raw", "pixels": self._coded.image.tobytes()}
-        self.frame = {"serial": self._serial, "codec": self.codec, "asked": self._shown[1]} | pixels | figures
+        self.frame = head | pixels | self._measured.figures(self._coded, {self.other} & set(RIVALS))
 
     # ---- what may wait
 
     def _when_resting(self):
-        """Compute the rest once the slider rests; a newer position cancels it."""
+        """Measure the rest once the slider rests; a newer position cancels it."""
         if self._task:
             self._task.cancel()
-        try:
-            self._task = asyncio.get_running_loop().create_task(self._while_resting())
-        except RuntimeError:  # no event loop, as in a plain script: nobody else is waiting
-            asyncio.run(self._rest())
+        if self._loop is None:  # nobody else is waiting
+            asyncio.run(self._measure_rest())
+        else:
+            self._task = self._loop.create_task(self._while_resting())
 
     async def _while_resting(self):
-        await asyncio.sleep(REST)
-        await self._rest()
-        await self._ahead()
+        await asyncio.sleep(self.rest)
+        await self._measure_rest()
+        nearest = sorted(STOPS, key=lambda stop: abs(math.log(stop / self.lam)))
+        for stop in nearest[: self._measured.room]:  # an arrow key or a drag may ask for it next
+            await in_background(self._measured.code, self.model, stop)
 
-    async def _rest(self):
-        study, n_bytes = self._study, len(self._coded.data)
+    async def _measure_rest(self):
+        measured, n_bytes = self._measured, len(self._coded.data)
         if self.other in RIVALS:
-            while (quality := study.between(self.other, n_bytes)) is not None:
-                await self._measure(self.other, quality)
-            if study.rival(self.other, n_bytes) != self.frame["rivals"][self.other]:
+            while (quality := measured.next_quality(self.other, n_bytes)) is not None:
+                await in_background(measured.measure, self.other, quality)
+            if measured.rival(self.other, n_bytes) != self.frame["rivals"][self.other]:
                 self._send_frame()
-        self.detail = {"serial": self._serial, "own": await in_background(study.similarity, self._coded.image)}
+        self.detail = {"serial": self._serial, "own": await in_background(measured.similarity, self._coded.image)}
         for name, rival in self.frame["rivals"].items():
-            self.detail = self.detail | {name: await in_background(study.similarity, rival["file"], name)}
-        for name, settings in GRID.items():
-            for setting in settings:
-                await self._measure(name, setting)
-            self._send_curves()
-        await self._measure_beside(self._studies)
-
-    async def _ahead(self):
-        """What the next moves will ask for: the stops around this one, and the files of the other codec."""
-        study = self._study
-        for stop in study.stops_near(self.lam):
-            if stop not in study.kept:
-                await in_background(study.code, stop)
-        if self.other in RIVALS:
-            for quality in classical.QUALITIES[self.other]:
-                await self._measure(self.other, quality)
-
-    async def _measure(self, name, setting):
-        if setting in self._study.points[name]:
-            return
-        if name == "codec":
-            self._study.measure(name, setting)
-            await asyncio.sleep(0.01)  # lets a newer position in
-        else:
-            await in_background(self._study.measure, name, setting)
-
-    async def _measure_beside(self, studies):
-        """The curves of the codecs that are not in use: in the background, since no move waits for them."""
-        for name in self.codecs:
-            study = await in_background(self._with, studies, name, self._study.image)
-            for lam in GRID["codec"]:
-                if lam not in study.points["codec"]:
-                    await in_background(study.measure, "codec", lam)
+            self.detail = self.detail | {name: await in_background(measured.similarity, rival["file"], name)}
+        for name in dict.fromkeys((self.model, *RIVALS, *self.models)):
+            for setting in settings(name):
+                if setting not in measured.points[name]:
+                    await in_background(measured.measure, name, setting)
             self._send_curves()
 
     def _send_curves(self):
-        own = {name: study.curve("codec") for name, study in self._studies.copy().items()}
-        self.curves = own | {name: self._study.curve(name) for name in RIVALS}
+        self.curves = {name: self._measured.curve(name) for name in (*self.models, *RIVALS)}
 
     # ---- messages from the page
 
-    @at_home
     def _receive(self, _, content, buffers):
-        if content["kind"] == "wake" and self._study is None:
-            self._open()
-        elif content["kind"] == "sleep":
-            self._sleep()
-        elif content["kind"] == "upload":
-            self._upload(buffers[0], **content)
+        acts = {"wake": self._update, "gone": self._fall_asleep, "upload": partial(self._take, content, buffers)}
+        self._soon(acts[content["kind"]])
 
-    def _sleep(self):
-        """No page shows the widget any more (its cell was run again, say): let go of all that is large."""
+    @property
+    def asleep(self) -> bool:
+        """Whether it holds no photo, for no page shows it: its cell was run again, say. Any change wakes it."""
+        return self._opened is None
+
+    def _fall_asleep(self):
         if self._task:
             self._task.cancel()
-        self._study = self._coded = self._shown = self._task = None
-        self._studies = {}
+        self._opened = self._measured = self._coded = self._task = None
+        self._shown = ()
         self.scene, self.frame = {}, {}
 
-    def _upload(self, piece, name, part, parts, kind):
-        self._parts = [*(self._parts if part else []), bytes(piece)]
-        if part + 1 < parts:
+    def _take(self, content, buffers):
+        """Take one piece of an uploaded file, and open it with the last."""
+        pieces = [*(self._pieces if content["piece"] else []), bytes(buffers[0])]
+        if content["piece"] + 1 < content["pieces"]:
+            self._pieces = pieces
             return
-        file, self._parts, self.error = b"".join(self._parts), [], ""
+        self.error = ""
         try:
-            image, losses = data.open_image(file)
+            self._own = OwnPhoto(content["name"], *data.open_image(b"".join(pieces)))
         except data.ImageError as error:
-            self.error = f"{name}: {error}"
-            return
-        self._own = (name, image, losses)
-        if self.photo == "own":
-            self._open()
+            self.error = f"{content['name']}: {error}"
         else:
             self.photo = "own"
+            self._update()
+        self._pieces = []
 
-    # ---- without a kernel
+    # ---- on a static page
 
     def __repr__(self):
         return f"LambdaExplorer(photo={self.photo!r}, lam={self.lam:.4g})"
 
-    def _repr_mimebundle_(self, **kwargs):
-        bundle, metadata = super()._repr_mimebundle_(**kwargs)
-        if self._study is None:
-            self._open()
-        alt = f"{self.photo}: three reconstructions at rising λ, and the rate-distortion plane of this photo"
-        return bundle | {"image/png": self.picture()}, (metadata or {}) | {"image/png": {"alt": alt}}
+    def alt(self) -> str:
+        return f"{self.photo}: three reconstructions at rising λ, and the rate-distortion plane of this photo"
 
-    def picture(self) -> str:
-        """The story without a slider, as a base64 PNG: the original, three λ, and the R-D plane."""
-        study = self._study
-        study.measure_grid()
+    def figure(self) -> Figure:
+        if self.live:
+            self._update()
+        measured = self._measured
+        measured.measure_curves([self.model])
         self._send_curves()
-        results = []
-        for lam in LAM_MIN, 0.01, LAM_MAX:
-            coded = study.code(lam)
-            point = metrics.bpp(len(coded.data), study.image), metrics.psnr(study.image, coded.image)
-            results.append((f"λ = {lam:g}", coded.image, point))
-        curves = {self.codec: study.curve("codec")} | {name: study.curve(name) for name in RIVALS}
-        figure = plotting.explorer_picture(study.image, results, curves, self.scene["focus"])
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png")
-        return base64.b64encode(buffer.getvalue()).decode()
+        results = [measured.code(self.model, lam) for lam in (LAM_MIN, 0.01, LAM_MAX)]
+        curves = {name: measured.curve(name) for name in (self.model, *RIVALS)}
+        return explorer_figure(measured.image, results, curves, self.scene["focus"])
 
 
-# ---- pages without a kernel
+def bits_map(bits: np.ndarray) -> bytes:
+    """The bits of each block, (h, w), as the RGB pixels of a picture: viridis, logarithmic from 1 to MOST_BITS."""
+    place = np.log(np.maximum(bits, 1)) / np.log(MOST_BITS)
+    return mpl.colormaps["viridis"](place, bytes=True)[..., :3].tobytes()
 
 
-def precompute(
-    photo: str | np.ndarray = "red_panda", n: int = 33, lam: float = 0.01, codec: Any = "factorized"
-) -> LambdaExplorer:
-    """A LambdaExplorer that needs no kernel: n frames, log-spaced in λ, travel with the page.
+def explorer_figure(image: np.ndarray, results: Sequence[Coded], curves: dict, focus: Sequence[float]) -> Figure:
+    """One region of the original and of three results, and the R-D plane.
 
-    The frames are stored lossily to keep the page small, and the page says so; all figures are those of the
-    exact reconstructions. Raises TraitError.
+    image: uint8 (H, W, 3). curves: as for `rd_plane`, that of the results first. focus: (x, y), the centre of the
+    region in pixels.
     """
-    explorer = LambdaExplorer(photo, lam, codec, live=False)
-    study = explorer._study
-    study.measure_grid()
-    for name in explorer.codecs:
-        beside = explorer._with(explorer._studies, name, study.image)
-        for setting in GRID["codec"]:
-            beside.measure("codec", setting)
-    note = (
-        f"{explorer.scene['note']} This page holds {n} positions of λ; their pictures are stored as AVIF, "
-        "quality 80, to keep it small. All figures are of the exact pictures."
-    )
-    pixels = {"type": "image/webp", "pixels": as_file(study.image, "WEBP", lossless=True, method=6)}
-    explorer.scene = explorer.scene | pixels | {"note": note}
-    frames = ({"serial": serial, "codec": explorer.codec} for serial in range(n))
-    explorer.stills = [
-        frame | study.still(step) for frame, step in zip(frames, np.geomspace(LAM_MIN, LAM_MAX, n), strict=True)
-    ]
-    explorer._send_curves()
-    return explorer
-
-
-def write_html(
-    path: Path | str, photo: str | np.ndarray = "red_panda", n: int = 33, lam: float = 0.01, codec: Any = "factorized"
-) -> None:
-    """Write the precomputed explorer as one page that needs nothing else. Raises TraitError, OSError."""
-    if not Path(path).parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {Path(path).parent}")
-    explorer = precompute(photo, n, lam, codec)
-    state = {name: getattr(explorer, name) for name in LambdaExplorer.class_own_traits() if name[0] != "_"}
-    data.write_atomic(path, page.html(state, explorer._esm, explorer._css).encode())
+    height, width = image.shape[:2]
+    side = min(160, height, width)
+    left, top = np.clip(np.round(focus) - side // 2, 0, (width - side, height - side)).astype(int)
+    figure = Figure(figsize=(11, 5.4), layout="constrained")
+    pictures, plane = figure.subfigures(1, 2, width_ratios=(1, 1), squeeze=False)[0]
+    original, *axes = pictures.subplots(2, 2).flat
+    original.imshow(image[top : top + side, left : left + side])
+    original.set_title("original: 24 bpp")
+    original.set_axis_off()
+    ax = rd_plane(curves, plane.subplots())
+    colour = ax.lines[0].get_color()
+    for picture, coded in zip(axes, results, strict=True):
+        bpp, psnr = metrics.bpp(len(coded.data), image), metrics.psnr(image, coded.image)
+        picture.imshow(coded.image[top : top + side, left : left + side])
+        picture.set_title(f"λ = {coded.lam:.3g}: {bpp:.2f} bpp, {psnr:.1f} dB")
+        picture.set_axis_off()
+        ax.plot(bpp, psnr, "o", color=colour, markersize=9)
+        ax.annotate(f"λ = {coded.lam:.3g}", (bpp, psnr), (7, -13), textcoords="offset points", color=colour)
+    rates, psnrs = np.array(next(iter(curves.values())) or [(1, 30)]).T
+    ax.set_xlim(0, 1.25 * rates.max())
+    ax.set_ylim(5 * np.floor((psnrs.min() - 1) / 5), 5 * np.ceil((psnrs.max() + 0.5) / 5))
+    ax.set_title("measured on this photo")
+    return figure

@@ -2,40 +2,32 @@
 
 The kernel trains one step at a time and listens in between, in its own event loop: there is no thread that could
 outlive its widget. Training stops when the reader pauses it or interrupts the kernel, whatever cell runs then, when
-its cell is run again, when another widget starts, when no page shows it any more, and by itself PATIENCE steps after
-the last touch.
+its cell is run again, when another widget starts, when no page shows it any more, and by itself some time after the
+last touch.
 """
 
 import asyncio
-import base64
-import io
 import signal
 import weakref
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
-import anywidget
 import numpy as np
 import traitlets as t
 from IPython import get_ipython
-from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..codec.units import LAM_MAX, LAM_MIN
 from ..data import check_image
-from ..plotting import BLUE, STYLE
-from .frames import Lam
+from ..plotting import BLUE
+from .base import HERE, LamWidget
 from .threads import running_loop
 
-HERE = Path(__file__).parent
 EVERY = 5  # training steps between two measurements
 PAUSE = 0.005  # seconds after each step in which the kernel listens
-PATIENCE = 2000  # training steps without a touch after which it stops
 INTERRUPTED = "The kernel was interrupted."
-TRAIL = 400  # points on the plane; older ones are dropped
 
 
-class LiveTraining(anywidget.AnyWidget):
+class LiveTraining(LamWidget):
     """A widget that trains while its reader moves λ.
 
     step: λ -> None, one training step. measure: () -> (bpp, PSNR in dB, uint8 (H, W, 3)), what the model makes of
@@ -44,23 +36,22 @@ class LiveTraining(anywidget.AnyWidget):
     needs the event loop of a notebook. `trail` holds [step, λ, bpp, PSNR] for each point. Raises TraitError.
     """
 
-    _esm = (HERE / "live.js").read_text("utf-8")
-    _css = (HERE / "live.css").read_text("utf-8")
-    lam = Lam(LAM_MIN).tag(sync=True)
-    lam_range = t.List([LAM_MIN, LAM_MAX]).tag(sync=True)
+    _esm = HERE / "live.js"
     running = t.Bool(False).tag(sync=True)
     trail: t.List = t.List().tag(sync=True)
     goals: t.List = t.List().tag(sync=True)
     frame = t.Dict().tag(sync=True)  # the picture as it comes out now: its size and raw pixels
     note = t.Unicode().tag(sync=True)  # why it stopped
 
+    idle_steps = 2000  # training steps without a touch after which it stops
+    longest_trail = 400  # points; older ones are dropped
     _active = None  # weak reference to the widget that trains; one at a time in a kernel
 
     def __init__(
         self, step: Callable[[float], object], measure: Callable[[], tuple], lam: float = 0.01, goals: Iterable = ()
     ):
         self._step, self._measure = step, measure
-        self._home = running_loop()  # of the thread of the cells, where interrupts arrive
+        self._loop = running_loop()  # of the thread of the cells, where interrupts arrive
         self._task: asyncio.Task | None = None
         self._interrupted, self._left = False, 0
         self._stills: list[tuple[float, np.ndarray]] = []  # (λ, picture) at the end of each run
@@ -69,7 +60,7 @@ class LiveTraining(anywidget.AnyWidget):
         self._look()
         self.observe(self._touch, "lam")
         self.observe(self._switch, "running")
-        self.on_msg(self._receive)
+        self.on_msg(lambda *_: self._stop("The widget was closed."))  # the only message: no page shows it any more
 
     # ---- training
 
@@ -92,16 +83,16 @@ class LiveTraining(anywidget.AnyWidget):
         self._picture = check_image(picture)
         height, width = picture.shape[:2]
         with self.hold_sync():
-            self.trail = [*self.trail, [self.steps, self.lam, float(bpp), float(psnr)]][-TRAIL:]
-            self.frame = {"height": height, "width": width, "pixels": self._picture.tobytes()}
+            self.trail = [*self.trail, [self.steps, self.lam, float(bpp), float(psnr)]][-self.longest_trail :]
+            self.frame = {"height": height, "width": width, "type": "raw", "pixels": self._picture.tobytes()}
 
     def _touch(self, _=None):
-        self._left = PATIENCE
+        self._left = self.idle_steps
 
     def _switch(self, _):
         if not self.running:
             return
-        loop = self._home or running_loop()
+        loop = self._loop or running_loop()
         if loop is None:
             self.running = False
             raise RuntimeError("no event loop runs here to train in: call run(lam, steps) instead")
@@ -131,7 +122,7 @@ class LiveTraining(anywidget.AnyWidget):
                 if self._interrupted:
                     self._stop(INTERRUPTED)
                 elif self._left <= 0:
-                    self._stop(f"No touch for {PATIENCE} steps.")
+                    self._stop(f"No touch for {self.idle_steps} steps.")
                 await asyncio.sleep(PAUSE)
         except KeyboardInterrupt:
             self._stop(INTERRUPTED)
@@ -155,51 +146,39 @@ class LiveTraining(anywidget.AnyWidget):
         if self.running:
             self.running, self.note = False, why
 
-    def _receive(self, _, content, buffers):
-        if content.get("kind") == "gone":  # no page shows the widget any more: its cell was run again, say
-            self._stop("The widget was closed.")
-
-    # ---- without a kernel
+    # ---- on a static page
 
     def __repr__(self):
         return f"LiveTraining(λ = {self.lam:.3g}, {self.steps} steps)"
 
-    def _repr_mimebundle_(self, **kwargs):
-        bundle, metadata = super()._repr_mimebundle_(**kwargs)
-        alt = "The point of a small model on the rate-distortion plane while it trains and λ changes, and its pictures"
-        picture = {"image/png": self.picture(), "text/plain": repr(self)}
-        return bundle | picture, (metadata or {}) | {"image/png": {"alt": alt}}
+    def alt(self) -> str:
+        return "The point of a small model on the rate-distortion plane while it trains and λ changes, and its pictures"
 
-    def picture(self) -> str:
-        """The trail so far on the R-D plane, and the picture after each `run`, as a base64 PNG."""
+    def figure(self) -> Figure:
+        """The trail so far on the R-D plane, and the picture after each of the last three `run`."""
         stills = self._stills[-3:] or [(self.lam, self._picture)]
-        with rc_context(STYLE):
-            figure = Figure(figsize=(9, 4.4), layout="constrained")
-            left, right = figure.subfigures(1, 2, width_ratios=(2.4, 1), squeeze=False)[0]
-            self._draw_trail(left.subplots())
-            for ax, (lam, picture) in zip(np.ravel(right.subplots(len(stills), 1)), stills, strict=True):
-                ax.imshow(picture)
-                ax.set_title(f"after λ = {lam:.3g}", fontsize=9)
-                ax.set_axis_off()
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format="png")
-        return base64.b64encode(buffer.getvalue()).decode()
+        figure = Figure(figsize=(9, 4.4), layout="constrained")
+        left, right = figure.subfigures(1, 2, width_ratios=(2.4, 1), squeeze=False)[0]
+        self._draw_trail(left.subplots())
+        for ax, (lam, picture) in zip(np.ravel(right.subplots(len(stills), 1)), stills, strict=True):
+            ax.imshow(picture)
+            ax.set_title(f"after λ = {lam:.3g}", fontsize=9)
+            ax.set_axis_off()
+        return figure
 
-    def _draw_trail(self, ax):
+    def _draw_trail(self, ax: Axes) -> None:
         trail = np.array(self.trail)
-        ax.plot(trail[:, 2], trail[:, 3], "-", color="#8c959f", linewidth=1)
-        for lam in dict.fromkeys(trail[:, 1]):
-            part = trail[trail[:, 1] == lam]
-            ax.plot(part[:, 2], part[:, 3], ".", markersize=5)
-        changes = [*np.flatnonzero(np.diff(trail[:, 1])), len(trail) - 1]
-        middle = (trail[:, 2].min() + trail[:, 2].max()) / 2
+        lams, rates, psnrs = trail.T[1:]
+        ax.plot(rates, psnrs, "-", color="#8c959f", linewidth=1)
+        for lam in dict.fromkeys(lams):
+            ax.plot(rates[lams == lam], psnrs[lams == lam], ".", markersize=5)
+        changes = [*np.flatnonzero(np.diff(lams)), len(trail) - 1]
         for number, i in enumerate(changes):
             step, lam, bpp, psnr = trail[i]
             ax.plot(bpp, psnr, "o", color=BLUE, markersize=8)
-            to_the_left = bpp > middle
-            place = (-8 if to_the_left else 8, 8 if number % 2 else -14)  # where λ returns, so does the point
-            style = {"textcoords": "offset points", "ha": "right" if to_the_left else "left"}
-            ax.annotate(f"step {step:.0f}, λ = {lam:.3g}", (bpp, psnr), place, **style)
+            side, align = (-8, "right") if bpp > (rates.min() + rates.max()) / 2 else (8, "left")
+            place = side, 8 if number % 2 else -14  # where λ returns, so does the point
+            ax.annotate(f"step {step:.0f}, λ = {lam:.3g}", (bpp, psnr), place, textcoords="offset points", ha=align)
         if self.goals:
             ax.plot(*np.array(self.goals).T, "k+", markersize=11, markeredgewidth=2)
         ax.set(xlabel="estimated rate (bpp)", ylabel="PSNR (dB)", title="where the model stands while it trains")
