@@ -6,6 +6,7 @@ data/reference/kodak_classical.csv. HEVC is x265 4:4:4, a stand-in for BPG: -0.3
 """
 
 import io
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from types import ModuleType
@@ -44,8 +45,11 @@ CURVE: dict[str, Sequence[float]] = {
 
 
 def encode(codec: str, image: np.ndarray, quality: float) -> bytes:
-    """The complete file of `image`, uint8 (H, W, 3). Raises ValueError if `codec` is not in CODECS,
-    ImageError if it cannot hold the image, RuntimeError if HEVC is asked for and not installed."""
+    """An image, uint8 (H, W, 3), as the bytes of a complete file.
+
+    Raises ValueError if `codec` is not in CODECS, ImageError if its format cannot hold the image, RuntimeError if it
+    is HEVC and the package av is not installed.
+    """
     _check(codec)
     image = check_image(image)
     if codec == "hevc":
@@ -62,13 +66,13 @@ def encode(codec: str, image: np.ndarray, quality: float) -> bytes:
 
 
 def decode(codec: str, data: bytes) -> np.ndarray:
-    """The image, uint8 (H, W, 3), in a file made by `encode`. Raises as `encode` does."""
+    """The image in a file made by `encode`: uint8 (H, W, 3). Raises as `encode` does."""
     _check(codec)
     return _decode_hevc(data) if codec == "hevc" else load_image(data)
 
 
 def rd_curve(codec: str, image: np.ndarray, qualities: Iterable[float] | None = None) -> list[tuple[float, float]]:
-    """(measured bpp, PSNR in dB) at each of `qualities` (default: CURVE[codec])."""
+    """A rate-distortion curve: (measured bpp, PSNR in dB) at each of `qualities`, default CURVE[codec]."""
     _check(codec)
     points = []
     for quality in CURVE[codec] if qualities is None else qualities:
@@ -78,19 +82,11 @@ def rd_curve(codec: str, image: np.ndarray, qualities: Iterable[float] | None = 
 
 
 def at_bytes(codec: str, image: np.ndarray, n_bytes: int) -> bytes:
-    """The best file of at most `n_bytes`, by bisection over QUALITIES[codec]; if none, the smallest file."""
+    """The best file of at most `n_bytes`, by bisection over QUALITIES[codec]. The smallest file if none is so small."""
     _check(codec)
     scale = QUALITIES[codec]
-    best = encode(codec, image, scale[0])
-    low, high = 1, len(scale)  # all settings below low fit, none from high on does
-    while low < high:
-        middle = (low + high) // 2
-        data = encode(codec, image, scale[middle])
-        if len(data) <= n_bytes:
-            best, low = data, middle + 1
-        else:
-            high = middle
-    return best
+    larger = bisect_right(scale, n_bytes, lo=1, key=lambda quality: len(encode(codec, image, quality)))
+    return encode(codec, image, scale[larger - 1])
 
 
 def _check(codec: str) -> None:

@@ -87,14 +87,11 @@ def _benchmark(args: argparse.Namespace) -> None:
                 print(benchmark.bd_line(rates, name))
     if args.speed:
         for name, codec in codecs.items():
-            if len(codecs) > 1:
-                print(name)
-            print(benchmark.speed(codec, data.photo("red_panda")))
+            print(f"{name}: {benchmark.speed(codec, data.photo('red_panda'))}")
 
 
 def _train(args: argparse.Namespace) -> None:
-    recipe = {name: getattr(args, name) for name in vars(Recipe())}
-    train(args.folder, args.out, model=args.model, start=args.start, **recipe)
+    train(**{name: value for name, value in vars(args).items() if name != "run"})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -129,8 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--model", nargs="+", default=["factorized"], help=help)
     where = added.add_mutually_exclusive_group()
     where.add_argument("--jobs", metavar="N", type=_at_least(1), default=1, help="processes, default %(default)s")
-    help = "measure on the workers of a Dask cluster: the scheduler's address, as tcp://host:8786"
-    where.add_argument("--dask", metavar="ADDRESS", help=help)
+    where.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, as tcp://host:8786: its workers measure")
 
     help = "Train the codec on a folder of photos; interrupted, the same call goes on."
     _train_options(command(_train, "train", help))

@@ -1,7 +1,6 @@
 """Pictures in and out: the bundled photos, the Kodak test set, and whatever photo the reader brings.
 
-An *image* is a uint8 array of shape (H, W, 3), RGB. Tensors for the models are float32 of shape
-(1, 3, H, W) in [0, 1]. Nothing here knows of any model.
+An *image* is a uint8 array of shape (H, W, 3), RGB. Tensors for the models are float32 of shape (1, 3, H, W) in [0, 1].
 """
 
 import contextlib
@@ -26,6 +25,8 @@ PHOTOS = DATA / "photos"
 WEIGHTS = DATA / "weights"
 KODAK_URL = "https://r0k.us/graphics/kodak/kodak/"
 
+Source = str | os.PathLike | bytes | bytearray | memoryview | IO[bytes]  # of a picture
+
 
 class ImageError(ValueError):
     """The picture cannot be read, written or used; the message is one line that says what to do."""
@@ -39,36 +40,35 @@ class KodakError(RuntimeError):
 
 
 def photo_names(split: str = "heldout") -> list[str]:
-    """Names of the bundled photos, sorted: 6 "heldout" (never trained on) or 24 "train"."""
+    """Names of the bundled photos, sorted: 6 "heldout" (never trained on) or 24 "train". Raises ValueError."""
     if split not in ("heldout", "train"):
         raise ValueError(f'split is "heldout" or "train", not {split!r}')
     return sorted(path.stem for path in (PHOTOS / split).glob("*.webp"))
 
 
 def photo(name: str) -> np.ndarray:
-    """A bundled photo, for instance `photo("red_panda")`. Credits: data/photos/CREDITS.csv."""
-    for split in ("heldout", "train"):
-        if name in photo_names(split):
-            return load_image(PHOTOS / split / f"{name}.webp")
-    known = ", ".join(photo_names("heldout") + photo_names("train"))
-    raise ImageError(f"there is no bundled photo {name!r}; there are: {known}")
+    """A bundled photo by its name: uint8 (H, W, 3). Credits: data/photos/CREDITS.csv. Raises ImageError."""
+    paths = {path.stem: path for path in sorted(PHOTOS.glob("*/*.webp"))}
+    if name not in paths:
+        raise ImageError(f"there is no bundled photo {name!r}; there are: {', '.join(paths)}")
+    return load_image(paths[name])
 
 
 # ---- any picture
 
 
-def load_image(source: str | os.PathLike | bytes | bytearray | memoryview | IO[bytes]) -> np.ndarray:
-    """Read a picture as uint8 (H, W, 3).
+def load_image(source: Source) -> np.ndarray:
+    """A picture as uint8 (H, W, 3).
 
-    source: a path, the bytes of a file, or an open binary file. Transparency is put on white, EXIF
-    rotation is applied, an animation gives its first frame, 16 bits a sample become 8. Colour profiles
-    are not applied: the codecs compare stored values. Raises ImageError.
+    source: a path, the bytes of a file, or an open binary file. Transparency is put on white, EXIF rotation is
+    applied, an animation gives its first frame, 16 bits a sample become 8. Colour profiles are not applied: the
+    codecs compare stored values. Raises ImageError.
     """
     return open_image(source)[0]
 
 
-def open_image(source: str | os.PathLike | bytes | bytearray | memoryview | IO[bytes]) -> tuple[np.ndarray, str]:
-    """As `load_image`, and in one sentence what of the picture did not come along; "" if all did."""
+def open_image(source: Source) -> tuple[np.ndarray, str]:
+    """As `load_image`, and one sentence that says what was left out of the picture; "" if nothing was."""
     name = "the file"
     if isinstance(source, str | os.PathLike):
         name = source = os.fspath(source)
@@ -83,23 +83,18 @@ def open_image(source: str | os.PathLike | bytes | bytearray | memoryview | IO[b
     except FileNotFoundError:
         raise ImageError(f"{name} does not exist") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(
-            f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels; to open it all the same, "
-            "set PIL.Image.MAX_IMAGE_PIXELS to a larger number"
-        ) from None
+        cure = "to open it all the same, set PIL.Image.MAX_IMAGE_PIXELS to a larger number"
+        raise ImageError(f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels; {cure}") from None
     except Image.UnidentifiedImageError:
-        raise ImageError(
-            f"{name} is not a picture that can be read: PNG, JPEG, WebP, AVIF, TIFF and GIF can, HEIC cannot"
-        ) from None
-    except ImageError as error:
-        raise ImageError(f"{name} {error}") from None
+        formats = "PNG, JPEG, WebP, AVIF, TIFF and GIF can, HEIC cannot"
+        raise ImageError(f"{name} is not a picture that can be read: {formats}") from None
     except Exception as error:  # on a damaged file Pillow's readers raise nearly anything
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
         raise ImageError(f"{name} cannot be read: {reason}") from None
 
 
 def _losses(file: ImageFile, picture: Image.Image) -> str:
-    """What `_to_rgb` and the choice of the first frame leave out, as one sentence."""
+    """One sentence about what `_to_rgb` and the choice of the first frame leave out."""
     losses = []
     if picture.has_transparency_data and np.asarray(picture.convert("RGBA").getchannel("A")).min() < 255:
         losses.append("transparency was put on white")
@@ -122,13 +117,13 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         # Pillow's own conversion clips these to 0..255 instead of scaling them.
         values = np.asarray(picture)
         if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
-            raise ImageError("has samples of more than 16 bits; save it with 8 or 16 bits first")
+            raise ValueError("samples of more than 16 bits; save it with 8 or 16 bits first")
         picture = Image.fromarray(np.round(values / 257).astype(np.uint8))
     return picture.convert("RGB")
 
 
 def check_image(image: ArrayLike) -> np.ndarray:
-    """Return `image` if it is uint8 (H, W, 3) with H, W >= 1; else raise ImageError."""
+    """The same image as an array, if it is uint8 (H, W, 3) with H, W >= 1. Raises ImageError."""
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ImageError(f"an image is uint8 of shape (H, W, 3), not {image.dtype} of shape {image.shape}")
@@ -153,19 +148,18 @@ def save_image(path: Path | str, image: np.ndarray) -> None:
 def write_atomic(path: Path | str, data: bytes) -> None:
     """Write `data` to `path` so that a reader finds the old file or the whole new one. Raises OSError."""
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(data)  # a device such as /dev/null must not be replaced by a file
         else:
-            part.write_bytes(data)
-            os.replace(part, path)
+            temporary.write_bytes(data)
+            os.replace(temporary, path)
     except OSError as error:
-        if error.errno is not None:
-            error.filename = str(path)  # not the name with .part
+        error.filename = str(path)  # not the temporary name
         raise
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 # ---- Kodak
@@ -174,8 +168,8 @@ def write_atomic(path: Path | str, data: bytes) -> None:
 def kodak_paths(download: bool = False) -> list[Path]:
     """Paths of the 24 Kodak images (768x512 or 512x768 PNG), each checked against its SHA-256.
 
-    They are looked for in the folder NCTUTORIAL_KODAK, else in ~/.cache/nctutorial/kodak.
-    download: fetch those that are missing (15 MB in all) from their public home. Raises KodakError.
+    Their folder is NCTUTORIAL_KODAK in the environment, or ~/.cache/nctutorial/kodak. download: fetch the missing
+    ones (15 MB in all) from their public home. Raises KodakError.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nctutorial" / "kodak"
     folder = Path(os.environ.get("NCTUTORIAL_KODAK") or cache).expanduser()
@@ -190,9 +184,7 @@ def kodak_paths(download: bool = False) -> list[Path]:
         _download(name, folder, sums[name])
     for name, digest in sums.items():
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
-            raise KodakError(
-                f"{folder / name} is not the Kodak image: its SHA-256 differs; delete it and fetch it again"
-            )
+            raise KodakError(f"{folder / name} is not the Kodak image (SHA-256): delete it and fetch it again")
     return [folder / name for name in sums]
 
 
@@ -222,8 +214,8 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
 
 def to_uint8(x: torch.Tensor) -> np.ndarray:
     """Float (1, 3, H, W), nominally in [0, 1] -> uint8 (H, W, 3): rounded and clamped."""
-    levels = torch.mul(x[0].detach().float(), 255).round_().clamp_(0, 255)  # in place: fresh memory costs time
-    return levels.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+    samples = torch.mul(x[0].detach().float(), 255).round_().clamp_(0, 255)  # in place: fresh memory costs time
+    return samples.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def pad_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:

@@ -10,11 +10,13 @@ import csv
 import functools
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any
 
 import numpy as np
@@ -86,15 +88,12 @@ def measure_folder(
         return [rows[key, lam] | label for key, lam, label in labels if (key, lam) in rows]
 
     weights = {name: np.frombuffer(codec.to_bytes(), np.uint8) for name, codec in codecs.items()}
-    threads = torch.get_num_threads()
-    try:
-        measured = _in_processes(tasks, weights, jobs) if dask is None else _on_dask(tasks, weights, dask)
+    workers = _in_processes(tasks, weights, jobs) if dask is None else _on_dask(tasks, weights, dask)
+    with contextlib.closing(workers) as measured:
         for done in tqdm(measured, total=len(missing), desc="measuring", unit="photo", disable=None):
             rows |= {(row["origin"], row["lam"]): row for row in done}
             if out is not None:
                 write_rows(out, table())
-    finally:
-        torch.set_num_threads(threads)
     if out is not None:
         write_rows(out, table())
     if unreadable:
@@ -120,22 +119,27 @@ def _received(file: bytes) -> Codec:
     return codec
 
 
-def _in_processes(tasks: Tasks, weights: Weights, jobs: int) -> Iterator[list[dict]]:
+def _in_processes(tasks: Tasks, weights: Weights, jobs: int) -> Generator[list[dict], None, None]:
     """The rows of each task, in any order; with one job, made in this process.
 
     joblib holds arrays in shared memory to the end: right for the weights, so that only photos travel as no arrays.
     """
     parallel = Parallel(jobs, return_as="generator_unordered", batch_size=1)
+    threads = torch.get_num_threads()
     try:
-        yield from parallel(delayed(work)(*task) for task in tasks(weights))
-    except BrokenProcessPool:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="joblib")  # it warns if the caller stops before the end
+            yield from parallel(delayed(work)(*task) for task in tasks(weights))
+    except (BrokenProcessPool, PicklingError):  # the second if there is no room for the weights
         raise ClusterError(
             "a process was ended from outside, perhaps for want of memory: run this again with fewer --jobs; "
             "what is in the CSV is kept"
         ) from None
+    finally:
+        torch.set_num_threads(threads)
 
 
-def _on_dask(tasks: Tasks, weights: Weights, address: str, patience: float = 5) -> Iterator[list[dict]]:
+def _on_dask(tasks: Tasks, weights: Weights, address: str, patience: float = 5) -> Generator[list[dict], None, None]:
     """The rows of each task, in any order. patience: seconds for the scheduler to answer, and for a worker to be there.
 
     Not by joblib's Dask backend: it waits for ever for a task that killed its workers, and measures in this process
@@ -181,16 +185,14 @@ def origin(codec: Codec, path: Path) -> str:
 def read_rows(out: Path | str) -> dict[tuple[str, float], dict]:
     """The rows in a CSV, by their origin and λ; none if there is no such file. A damaged row is left out."""
     rows: dict[tuple[str, float], dict] = {}
-    if not Path(out).is_file():
+    if not Path(out).is_file():  # not there, or a device, which may have no end
         return rows
     with open(out, newline="", errors="replace") as file, contextlib.suppress(csv.Error):
         for text in csv.DictReader(file):
-            try:
+            with contextlib.suppress(KeyError, TypeError, ValueError):
                 row: dict[str, Any] = {name: float(text[name]) for name in MEASURED}
                 row |= {"lam": lam_at(lam_index(row["lam"])), "bytes": int(text["bytes"]), "origin": text["origin"]}
-            except (KeyError, TypeError, ValueError):
-                continue
-            rows[row["origin"], row["lam"]] = row
+                rows[row["origin"], row["lam"]] = row
     return rows
 
 

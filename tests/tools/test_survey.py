@@ -213,6 +213,13 @@ def test_a_process_that_is_killed_is_one_clear_error(weights):
         list(survey._in_processes(deadly, weights, 2))
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_a_csv_that_cannot_be_written_is_one_error(photos, recwarn):
+    with pytest.raises(OSError, match="No space left"):
+        measure_folder({"small": small_codec()}, photos, LAMS, "/dev/full", jobs=2)
+    assert not recwarn.list
+
+
 def test_weights_that_changed_on_the_way_are_refused(weights):
     changed = weights["small"].copy()
     changed[-1] ^= 1
