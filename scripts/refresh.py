@@ -102,7 +102,7 @@ def picture() -> None:
         raise SystemExit("no Chromium: install it or set CHROMIUM to its path")
     with tempfile.TemporaryDirectory() as folder, browser_at(chromium) as browser:
         html = Path(folder, "explorer.html")
-        write_html(html, "red_panda", codec="hyperprior")
+        write_html(html, "red_panda", model="hyperprior")
         page = browser.new_page(viewport={"width": 1280, "height": 1100})
         page.goto(html.as_uri())
         page.locator(".nct-explorer[data-frame]").wait_for()
@@ -130,7 +130,7 @@ def chapter(path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     numbers = {path.stem[:2]: functools.partial(chapter, path) for path in CHAPTERS}
-    parts = {"golden": golden, "table": table, "figures": figures, "picture": picture, **numbers}
+    parts = {part.__name__: part for part in (golden, table, figures, picture)} | numbers
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", metavar="PART", nargs="*")
     named = set(parser.parse_args(argv).parts or parts)

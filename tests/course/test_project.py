@@ -103,21 +103,15 @@ def test_makefile_installs_from_the_same_files():
     assert f".venv/ready-test: EXTRAS = {extras}\n" in makefile
     assert "-c constraints.txt -e '.[$(EXTRAS)]'" in makefile
     assert "TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)" in makefile
-    names = set(re.findall(r"https://\S+", makefile))
-    assert names == {"https://download.pytorch.org/whl/cpu"}
+    assert re.findall(r"https://\S+", makefile) == ["https://download.pytorch.org/whl/cpu"]
 
 
 def test_the_package_under_test_is_this_one():
     assert Path(data.__file__).parent == ROOT / "nctutorial"
     assert version("nctutorial") == pyproject()["version"]
-    assert set(pyproject()["scripts"]) == {"nctutorial"}
 
 
 # ---- notebooks
-
-
-def test_there_are_notebooks():
-    assert (ROOT / "notebooks" / "07_lambda_slider.ipynb") in NOTEBOOKS
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -138,15 +132,18 @@ def test_notebook_was_run_from_top_to_bottom(path):
 
 
 def test_no_paths_of_one_machine():
-    files = project_files()
-    assert len(files) > 20
-    found = [f"{path}: {match[0]}" for path in files for match in MACHINE_PATH.finditer(path.read_text("utf-8"))]
+    found = [
+        f"{path}: {match[0]}" for path in project_files() for match in MACHINE_PATH.finditer(path.read_text("utf-8"))
+    ]
     assert found == []
 
 
 def test_nothing_is_unpickled():
     """Weights are safetensors: a file from a stranger must not be able to run code."""
-    pattern = re.compile(r"torch\.load\(|\bimport pickle\b|\bpickle\.|allow_pickle|\bimport (marshal|shelve|joblib)\b")
+    pattern = re.compile(
+        r"torch\.load\(|\bimport (pickle|marshal|shelve)\b|\bpickle\.|allow_pickle"
+        r"|\bjoblib\.(load|dump)\b|\bfrom joblib import .*\b(load|dump)\b"
+    )
     files = [path for path in project_files() if path.suffix in (".py", ".ipynb")]
     found = [f"{path}: {match[0]}" for path in files for match in pattern.finditer(path.read_text("utf-8"))]
     assert found == []
