@@ -70,18 +70,25 @@ EXERCISES = [exercise for chapter in CHAPTERS.values() for exercise in chapter]
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
 
 
-def verdict(exercise, code, answer):
-    """What the check prints about the function `answer` that `code`, the stub's cell or a variant of it, defines.
+def run(exercise, code):
+    """The reader's function that `code`, the stub's cell or a variant of it, defines.
 
-    Of the notebook before it only the imports have been run: a check may not lean on the reader's variables.
+    Of the notebook before it only the imports are run: neither it nor its check may lean on the reader's variables.
     """
-    check = importlib.import_module(f"checks.ch{exercise.chapter}")
     namespace = {"__name__": "reader"}
     exec(exercise.imports, namespace)
     exec(compile(code, f"exercise {exercise.number}", "exec"), namespace)
+    return namespace[exercise.function]
+
+
+def verdict(exercise, answer):
+    """What the check says about a function, behind the number of the exercise."""
+    check = importlib.import_module(f"checks.ch{exercise.chapter}")
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        assert getattr(check, exercise.check)(namespace[answer]) is None
-    return said.getvalue().removesuffix("\n")
+        assert getattr(check, exercise.check)(answer) is None
+    number, _, text = said.getvalue().removesuffix("\n").partition(": ")
+    assert number == f"Exercise {exercise.number}"
+    return text
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -102,9 +109,9 @@ def test_text_and_hint(exercise):
 def test_the_stub_is_documented_and_not_attempted(exercise):
     node = functions(exercise.stub)[exercise.function]
     assert ast.get_docstring(node), "a stub says what it takes and returns"
-    expected = f"Exercise {exercise.number}: not attempted yet"
-    assert verdict(exercise, exercise.stub, exercise.function) == expected
-    assert exercise.output == expected + "\n", "the notebook is committed with its exercises unsolved"
+    assert verdict(exercise, run(exercise, exercise.stub)) == "not attempted yet"
+    said = f"Exercise {exercise.number}: not attempted yet\n"
+    assert exercise.output == said, "the notebook is committed with its exercises unsolved"
 
 
 @every_exercise
@@ -115,20 +122,16 @@ def test_the_solution_in_the_stubs_place_is_correct(exercise):
     assert re.search(rf"^# Exercise {re.escape(exercise.number)}\b", source, re.MULTILINE)
     assert ast.get_docstring(solution), "a solution explains itself"
     code = exercise.solved(ast.get_source_segment(source, solution))
-    expected = f"Exercise {exercise.number}: correct"
-    assert verdict(exercise, code, exercise.function) == expected
+    assert verdict(exercise, run(exercise, code)) == "correct"
 
 
 @every_exercise
 def test_wrong_answers_are_refused_with_a_message(exercise):
-    source = (ROOT / "tests" / "course" / "wrong_answers" / f"ch{exercise.chapter}.py").read_text("utf-8")
-    stem = "wrong_" + exercise.number.replace(".", "_")
-    names = [name for name in functions(source) if re.fullmatch(stem + r"(_\w+)?", name)]
-    assert names, "an exercise needs a wrong answer, or its check may accept anything"
-    for name in names:
-        said = verdict(exercise, source, name)
-        assert re.match(rf"Exercise {re.escape(exercise.number)}: not yet: .{{15,}}", said), f"{name}: {said}"
-        assert " stops with " not in said and "cannot be used" not in said, f"{name} is broken, not wrong: {said}"
+    wrong = importlib.import_module(f"tests.course.wrong_answers.ch{exercise.chapter}").WRONG
+    for mistake, answer in wrong[exercise.number].items():
+        said = verdict(exercise, answer)
+        assert re.match("not yet: .{15,}", said), f"{mistake}: {said}"
+        assert " stops with " not in said and "cannot be used" not in said, f"{mistake}: broken, not wrong: {said}"
 
 
 # ---- the helper itself

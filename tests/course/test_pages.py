@@ -3,14 +3,13 @@
 import csv
 import json
 import re
-from collections import defaultdict
 from pathlib import Path
+from statistics import fmean
 
-import numpy as np
 import pytest
-from scipy.interpolate import PchipInterpolator
 
 from nctutorial.codec import bitstream
+from nctutorial.tools import benchmark
 from scripts import refresh
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,53 +73,30 @@ def test_a_change_is_made_in_the_file_that_the_map_names():
 # ---- figures
 
 
-def tables(name, *columns):
-    """{codec: {image: its points, the smallest rate first}} of a reference table, read without the project's code."""
-    points = defaultdict(lambda: defaultdict(list))
-    with open(ROOT / "data" / "reference" / name) as file:
-        for row in csv.DictReader(file):
-            points[row["codec"]][row["image"][-6:-4] or row["image"]].append([float(row[key]) for key in columns])
-    return {codec: {image: np.array(sorted(p)) for image, p in of.items()} for codec, of in points.items()}
-
-
-def bd_rate(reference, curve):
-    """Percent, by the trapezoidal rule on a fine grid."""
-    low, high = max(reference[0, 1], curve[0, 1]), min(reference[-1, 1], curve[-1, 1])
-    grid = np.linspace(low, high, 2001)
-    ours, theirs = (PchipInterpolator(c[:, 1], np.log(c[:, 0]))(grid) for c in (curve, reference))
-    return 100 * np.expm1(np.trapezoid(ours - theirs, grid) / (high - low))
-
-
-def blocks(page):
-    return dict(re.findall(r"<!-- figures: (\w+) -->\n(.*?)<!-- end of figures -->", page, re.DOTALL))
-
-
-def numbers(line):
-    return [float(number) for number in re.findall(r"(?<![\w:])[+-]?\d+(?:\.\d+)?", line)]
-
-
 @pytest.mark.parametrize("page", refresh.PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_figures_are_those_of_the_tables(page):
     text = page.read_text("utf-8")
-    learned, classical = (
-        tables("kodak_learned.csv", "bpp", "psnr", "ms_ssim", "lam"),
-        tables("kodak_classical.csv", "bpp", "psnr"),
-    )
-    means = {name: np.mean([*learned[name].values()], axis=0) for name in ("factorized", "hyperprior")}
-    lines = blocks(text)["summary"].splitlines()
-    for name, mean in means.items():
-        size = (ROOT / "data" / "weights" / f"{name}.safetensors").stat().st_size
-        expected = [size / 1e6, *mean[[0, -1], 0], *mean[[0, -1], 1]]
-        for reference in (classical["hevc444_x265"], classical["jpeg420"], learned["factorized"]):
-            if reference is not learned[name]:
-                expected.append(np.mean([bd_rate(reference[i], learned[name][i]) for i in reference]))
-        line = next(line for line in lines if line.startswith(f"| `{name}`"))
-        assert numbers(line) == pytest.approx(expected, abs=0.051)
-        assert numbers(line)[1:3] == pytest.approx(expected[1:3], abs=0.00051)
-    for line, *rows in zip(blocks(text).get("means", "").strip().splitlines()[2:], *means.values(), strict=False):
-        assert numbers(line) == pytest.approx([rows[0][3], *rows[0][:3], *rows[1][:3]], abs=0.0051)
+    made = {"summary": refresh.summary(), "means": refresh.means()}
+    blocks = {block[2]: block[0].split("\n", 1)[1].rsplit("\n", 1)[0].strip() for block in refresh.BLOCK.finditer(text)}
+    assert blocks and blocks == {name: made[name] for name in blocks}, "python -m scripts.refresh figures"
     outside = refresh.BLOCK.sub("", text)
-    assert re.findall(r"[+-]\d+(?:\.\d+)? ?%|\d\.\d+ bpp|\d\.\d+ dB", outside) == [], "a figure that nothing compares"
+    assert re.findall(r"[+-]\d+(?:\.\d+)? ?%|\d\.\d+ (?:bpp|dB)", outside) == [], "a figure that nothing compares"
+
+
+def test_the_summary_agrees_with_the_benchmark():
+    with open(refresh.LEARNED) as file:
+        rows = [row | {key: float(row[key]) for key in ("lam", "bpp", "psnr")} for row in csv.DictReader(file)]
+    for name in ("factorized", "hyperprior"):
+        line = next(line for line in refresh.summary().splitlines() if line.startswith(f"| `{name}`"))
+        size, *ranges, hevc, jpeg = [float(number) for number in re.findall(r"[+-]?\d+\.\d+", line)][:7]
+        ours = [row for row in rows if row["codec"] == name]
+        assert [hevc, jpeg] == pytest.approx([*benchmark.bd_rates(ours).values()], abs=0.051)
+        least, most = ([row for row in ours if row["lam"] == lam] for lam in (0.001, 0.06))
+        means = [fmean(row[key] for row in some) for key in ("bpp", "psnr") for some in (least, most)]
+        assert len(least) == len(most) == 24 and ranges == pytest.approx(means, abs=0.051)
+        assert size == pytest.approx(
+            (ROOT / "data" / "weights" / f"{name}.safetensors").stat().st_size / 1e6, abs=0.051
+        )
 
 
 # ---- the security page

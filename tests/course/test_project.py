@@ -152,11 +152,3 @@ def test_nothing_is_unpickled():
 def test_every_file_in_data_is_a_picture_a_table_or_safetensors():
     allowed = {".webp", ".csv", ".md", ".safetensors", ".sha256", ".nct", ".png"}
     assert {path.suffix for path in (ROOT / "data").rglob("*") if path.is_file()} <= allowed
-
-
-@pytest.mark.parametrize(
-    "text, found",
-    [(f"from /{'home'}/ann/x", True), (f"C:\\{'Users'}\\ann", True), ("https://a.org/home/b", False)],
-)
-def test_the_pattern_of_machine_paths(text, found):
-    assert bool(MACHINE_PATH.search(text)) is found

@@ -35,6 +35,7 @@ from tests.small_codec import SIZES
 
 GOLDEN = Path(__file__).parent.parent / "codec" / "golden"
 HEADER = struct.Struct("<3sB4sHIII")  # as in codec/bitstream.py, written down a second time
+HEADER_BYTES = HEADER.size + 4  # and the checksum
 MUTATIONS = ("flip", "replace", "cut", "copy", "splice", "noise", "header", "grow")
 
 
@@ -57,13 +58,6 @@ def corpus() -> dict[str, list[bytes]]:
     return streams
 
 
-def repaired(stream: bytes) -> bytes:
-    """The stream with the checksum that belongs to its bytes."""
-    if len(stream) < 26:
-        return stream
-    return stream[:22] + struct.pack("<I", zlib.crc32(stream[:22] + stream[26:])) + stream[26:]
-
-
 def lying_header(stream: bytes, rng: np.random.Generator) -> bytes:
     """Another value in one field of the header, often one at some limit."""
     fields = list(HEADER.unpack_from(stream))
@@ -73,7 +67,7 @@ def lying_header(stream: bytes, rng: np.random.Generator) -> bytes:
     else:
         most = {1: 8, 3: 16}.get(which, 32)
         size = int(rng.integers(most + 1))  # as many small numbers as large ones
-        edge = int(rng.choice([0, 1, 4096, 4097, 65535, len(stream) - 26, MAX_PIXELS // max(fields[5], 1)]))
+        edge = int(rng.choice([0, 1, 4096, 4097, 65535, len(stream) - HEADER_BYTES, MAX_PIXELS // max(fields[5], 1)]))
         fields[which] = (edge if rng.random() < 0.3 else int(rng.integers(2**size))) % 2**most
     if which != 6 and rng.random() < 0.3:  # and another lie beside it
         fields[4], fields[5] = int(rng.integers(1, 2**14)), int(rng.integers(1, 2**14))
@@ -82,24 +76,23 @@ def lying_header(stream: bytes, rng: np.random.Generator) -> bytes:
 
 def mutate(kind: str, stream: bytes, other: bytes, rng: np.random.Generator) -> bytes:
     """One mutation of a stream. kind: one of MUTATIONS; other: a second stream, to splice."""
-    altered = bytearray(stream)
-    where = int(rng.integers(len(stream)))
-    length = int(rng.integers(1, 1 + 2 ** rng.integers(8)))
+    altered, where = bytearray(stream), int(rng.integers(len(stream)))
+    piece = slice(where, where + int(rng.integers(1, 1 + 2 ** rng.integers(8))))
     if kind == "flip":
         for i in rng.integers(len(stream), size=rng.integers(1, 5)):
             altered[i] ^= 1 << int(rng.integers(8))
     elif kind == "replace":
-        altered[where : where + length] = rng.bytes(length)
+        altered[piece] = rng.bytes(piece.stop - where)
     elif kind == "cut":
-        del altered[where : None if rng.random() < 0.5 else where + length]
+        del altered[where : None if rng.random() < 0.5 else piece.stop]
     elif kind == "copy":
         there = int(rng.integers(len(stream)))
-        altered[there:there] = stream[where : where + length]
+        altered[there:there] = stream[piece]
     elif kind == "splice":
-        at = 26 if rng.random() < 0.3 else int(rng.integers(len(other)))
-        altered[where if at != 26 else 26 :] = other[at:]
+        at = (HEADER_BYTES, HEADER_BYTES) if rng.random() < 0.3 else (where, int(rng.integers(len(other))))
+        altered[at[0] :] = other[at[1] :]
     elif kind == "noise":
-        altered[int(rng.choice([0, 3, 26])) :] = rng.bytes(int(rng.integers(2 ** rng.integers(12))))
+        altered[int(rng.choice([0, 3, HEADER_BYTES])) :] = rng.bytes(int(rng.integers(2 ** rng.integers(12))))
     elif kind == "header":
         return lying_header(stream, rng)
     elif kind == "grow":  # words behind the end, or a payload of many kilobytes under a large size
@@ -113,15 +106,16 @@ def make(streams: list[bytes], rng: np.random.Generator) -> tuple[str, bool, byt
     """A hostile stream: (its last mutation, whether the checksum was repaired, the bytes)."""
     stream = streams[rng.integers(len(streams))]
     for kind in rng.choice(MUTATIONS, size=1 + (rng.random() < 0.3)):
-        if len(stream) >= 26:
+        if len(stream) >= HEADER_BYTES:
             stream = mutate(str(kind), stream, streams[rng.integers(len(streams))], rng)
     repair = bool(rng.random() < 0.5)
-    if repair and len(stream) >= 26:
+    if repair and len(stream) >= HEADER_BYTES:
+        fields, payload = stream[: HEADER.size], stream[HEADER_BYTES:]
         if rng.random() < 0.7:
-            stream = stream[: 26 + (len(stream) - 26) // 4 * 4]  # whole words, else nothing behind that check is tried
+            payload = payload[: len(payload) // 4 * 4]  # whole words, else nothing behind that check is tried
         if rng.random() < 0.9:  # else the length goes on lying
-            stream = stream[:18] + struct.pack("<I", len(stream) - 26) + stream[22:]
-        stream = repaired(stream)
+            fields = fields[:18] + struct.pack("<I", len(payload))
+        stream = fields + struct.pack("<I", zlib.crc32(fields + payload)) + payload
     return str(kind), repair, stream
 
 

@@ -12,10 +12,10 @@ import argparse
 import contextlib
 import os
 import random
-import signal
 import sys
 import tempfile
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -37,29 +37,23 @@ def slow_write(path: Path, content: bytes) -> int:
         return file.write(content[len(content) // 2 :])
 
 
-def run(arguments: list[str], seconds: float = 1e9) -> tuple[bool, float]:
-    """One command in a child, killed after so many seconds: (whether it came to its end, how long it ran)."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            os.dup2(os.open("stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-            Path.write_bytes = slow_write
-            code = cli.main(arguments)
-        finally:
-            os._exit(code)
-    start = time.time()
-    while time.time() - start < seconds:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            if status:
-                raise AssertionError(f"{arguments[0]} failed by itself: {Path('stderr').read_text()}")
-            return True, time.time() - start
-        time.sleep(0.001)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return False, seconds
+def child(arguments: list[str]) -> None:
+    sys.stdout, sys.stderr = open(os.devnull, "w"), open("stderr", "w")
+    Path.write_bytes = slow_write
+    sys.exit(cli.main(arguments))
+
+
+def run(arguments: list[str], seconds: float | None = None) -> bool:
+    """One command in a child, killed after so many seconds. Returns whether it came to its end."""
+    process = get_context("fork").Process(target=child, args=(arguments,))
+    process.start()
+    process.join(seconds)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        return False
+    assert process.exitcode == 0, f"{arguments[0]} failed by itself: {Path('stderr').read_text()}"
+    return True
 
 
 def until(kills: int, arguments: list[str], clear, check) -> int:
@@ -68,33 +62,29 @@ def until(kills: int, arguments: list[str], clear, check) -> int:
     Returns how often a whole run needed more than one start.
     """
     clear()
-    _, whole = run(arguments)
+    start = time.time()
+    run(arguments)
+    whole = time.time() - start
     check()
     clear()
     resumed = killed = starts = 0
-    while True:
-        ended, _ = run(arguments, random.uniform(0, 1.2 * whole) if killed < kills else 1e9)
+    while killed < kills or starts:
+        ended = run(arguments, random.uniform(0, 1.2 * whole) if killed < kills else None)
         check()
-        starts += 1
-        killed += not ended
+        starts, killed = starts + 1, killed + (not ended)
         if ended:
-            resumed += starts > 1
-            starts = 0
-            if killed >= kills:
-                return resumed
+            resumed, starts = resumed + (starts > 1), 0
             clear()
+    return resumed
 
 
 def kill_compress(kills: int) -> str:
     data.save_image("photo.png", smooth_noise(300, 400))
     image = data.load_image("photo.png")
     old, new = (small_codec().compress(image, lam) for lam in (0.001, 0.06))
-    seen = set()
 
     def check():
-        found = Path("photo.nct").read_bytes()
-        assert found in (old, new), "compress left a torn stream"
-        seen.add(found)
+        assert Path("photo.nct").read_bytes() in (old, new), "compress left a torn stream"
 
     arguments = "compress photo.png photo.nct --lam 0.06 --model small.safetensors".split()
     resumed = until(kills, arguments, lambda: Path("photo.nct").write_bytes(old), check)
@@ -124,6 +114,7 @@ def kill_benchmark(kills: int) -> str:
         before = rows
 
     def clear():
+        assert len(before) in (0, 54), "benchmark ended without some photos"
         out.unlink(missing_ok=True)
         before.clear()
 

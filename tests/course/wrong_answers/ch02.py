@@ -1,20 +1,8 @@
-"""Answers to chapter 02's exercises that its checks must refuse."""
+"""Wrong answers to the exercises of chapter 02, by the mistake in them, which the checks must refuse."""
 
 import numpy as np
 import torch
 from scipy.stats import norm
-
-
-def wrong_2_1(step):  # the law for real numbers
-    return step**2 / 12
-
-
-def wrong_2_1_b(step):  # right for odd steps only
-    return (step**2 - 1) / 12
-
-
-def wrong_2_1_c(step):  # right for even steps only
-    return (step**2 + 2) / 12
 
 
 def _gap(step, log, mse):
@@ -24,35 +12,34 @@ def _gap(step, log, mse):
     return -np.sum(p * log(p)) - 0.5 * log(1 / mse)
 
 
-def wrong_2_2(step):  # trusts the law at coarse steps
-    return _gap(step, np.log2, step**2 / 12)
-
-
-def wrong_2_2_b(step):  # nats
+def _in_nats(step):
     v = np.linspace(-9, 9, 20_001)
     mse = np.sum(norm.pdf(v) * np.square(np.round(v / step) * step - v)) / norm.pdf(v).sum()
     return _gap(step, np.log, mse)
 
 
-def wrong_2_2_c(step):  # the limit for fine steps, always
-    return 0.5 * np.log2(2 * np.pi * np.e / 12)
-
-
-def wrong_2_3(s, alpha):  # forgets the interval
-    return torch.atanh((2 * np.tanh(alpha / 2) * s).clamp(-0.999, 0.999)) / alpha
-
-
-def wrong_2_3_b(s, alpha):  # the identity is the inverse for small alpha only
-    return s
-
-
-def wrong_2_4(v, step, delta):  # no dead zone
-    return np.round(v / step).astype(int)
-
-
-def wrong_2_4_b(v, step, delta):  # moves the borders inwards
-    return (np.sign(v) * np.floor(np.abs(v) / step + 0.5 + delta)).astype(int)
-
-
-def wrong_2_4_c(v, step, delta):  # widens the zero and leaves the other borders where they were
-    return np.where(np.abs(v) < (0.5 + delta) * step, 0, np.round(v / step)).astype(int)
+WRONG = {
+    "2.1": {
+        "the law for real numbers": lambda step: step**2 / 12,
+        "right for odd steps only": lambda step: (step**2 - 1) / 12,
+        "right for even steps only": lambda step: (step**2 + 2) / 12,
+    },
+    "2.2": {
+        "trusts the law at coarse steps": lambda step: _gap(step, np.log2, step**2 / 12),
+        "nats": _in_nats,
+        "the limit for fine steps, always": lambda step: 0.5 * np.log2(2 * np.pi * np.e / 12),
+    },
+    "2.3": {
+        "forgets the interval": lambda s, alpha: torch.atanh((2 * np.tanh(alpha / 2) * s).clamp(-0.999, 0.999)) / alpha,
+        "the identity is the inverse for small alpha only": lambda s, alpha: s,
+    },
+    "2.4": {
+        "no dead zone": lambda v, step, delta: np.round(v / step).astype(int),
+        "moves the borders inwards": lambda v, step, delta: (
+            np.sign(v) * np.floor(np.abs(v) / step + 0.5 + delta)
+        ).astype(int),
+        "widens the zero and leaves the other borders where they were": lambda v, step, delta: np.where(
+            np.abs(v) < (0.5 + delta) * step, 0, np.round(v / step)
+        ).astype(int),
+    },
+}

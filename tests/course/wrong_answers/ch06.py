@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of chapter 06, which the checks must refuse."""
+"""Wrong answers to the exercises of chapter 06, by the mistake in them, which the checks must refuse."""
 
 import math
 from fractions import Fraction
@@ -6,55 +6,41 @@ from fractions import Fraction
 import numpy as np
 
 
-def wrong_6_1(low, width):
-    """The text's function: right, but sometimes a bit too long."""
+def _as_in_the_text(low, width):
     m = (math.ceil(1 / width) - 1).bit_length() + 1
     return format(math.ceil(low * 2**m), f"0{m}b")
 
 
-def wrong_6_1_b(low, width):
-    """The shortest number in the interval, which leaves it when digits follow."""
+def _shortest(low, width):
     m = 0
     while Fraction(math.ceil(low * 2**m), 2**m) >= low + width:
         m += 1
     return format(math.ceil(low * 2**m), f"0{m}b") if m else ""
 
 
-def wrong_6_1_c(low, width):
-    """Rounds down, out of the interval."""
+def _rounds_down(low, width):
     m = (math.ceil(1 / width) - 1).bit_length()
     return format(math.floor(low * 2**m), f"0{m}b") if m else ""
 
 
-def wrong_6_2(histogram, q):
-    """Nats."""
-    seen = histogram > 0
-    p = histogram[seen] / histogram.sum()
-    return (histogram[seen] * np.log(p / q[seen])).sum()
-
-
-def wrong_6_2_b(histogram, q):
-    """Of one symbol, not of the message."""
+def _divergence(histogram, q):
     seen = histogram > 0
     p = histogram[seen] / histogram.sum()
     return (p * np.log2(p / q[seen])).sum()
 
 
-def wrong_6_2_c(histogram, q):
-    """The divergence the other way round."""
+def _the_other_way_round(histogram, q):
     p = np.maximum(histogram / histogram.sum(), 1e-300)
     return histogram.sum() * (q * np.log2(q / p)).sum()
 
 
-def wrong_6_2_d(histogram, q):
-    """0 log 0 is left in."""
+def _zero_log_zero(histogram, q):
     with np.errstate(all="ignore"):
         p = histogram / histogram.sum()
         return (histogram * np.log2(p / q)).sum()
 
 
-def wrong_6_3(message, size):
-    """Counts the symbol before it is coded."""
+def _counts_first(message, size):
     counts, bits = np.ones(size), 0.0
     for s in message:
         counts[s] += 1
@@ -62,23 +48,37 @@ def wrong_6_3(message, size):
     return bits
 
 
-def wrong_6_3_b(message, size):
-    """The histogram of the whole message, which the decoder does not have."""
+def _whole_histogram(message, size):
     counts = np.bincount(message, minlength=size)
     return -np.log2(counts[message] / len(message)).sum()
 
 
-def wrong_6_3_c(message, size):
-    """Never learns."""
-    return len(message) * np.log2(size)
-
-
-def wrong_6_4(state, s, ends):
-    """Forgets where the symbol's part begins."""
+def _forgets_the_start(state, s, ends):
     f = ends[s + 1] - ends[s]
     return state // f * ends[-1] + state % f
 
 
-def wrong_6_4_b(state, s, ends):
-    """Spends as much on every symbol; pop finds the symbol but not the state."""
-    return state * ends[-1] + ends[s]
+WRONG = {
+    "6.1": {
+        "the text's function: right, but sometimes a bit too long": _as_in_the_text,
+        "the shortest number in the interval, which leaves it when digits follow": _shortest,
+        "rounds down, out of the interval": _rounds_down,
+    },
+    "6.2": {
+        "nats": lambda histogram, q: histogram.sum() * np.log(2) * _divergence(histogram, q),
+        "of one symbol, not of the message": _divergence,
+        "the divergence the other way round": _the_other_way_round,
+        "0 log 0 is left in": _zero_log_zero,
+    },
+    "6.3": {
+        "counts the symbol before it is coded": _counts_first,
+        "the histogram of the whole message, which the decoder does not have": _whole_histogram,
+        "never learns": lambda message, size: len(message) * np.log2(size),
+    },
+    "6.4": {
+        "forgets where the symbol's part begins": _forgets_the_start,
+        "spends as much on every symbol; pop finds the symbol but not the state": lambda state, s, ends: (
+            state * ends[-1] + ends[s]
+        ),
+    },
+}
