@@ -14,7 +14,7 @@ from scripts import refresh
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
-PAGES = sorted(path for path in ROOT.rglob("*.md") if not any(name[0] == "." for name in path.relative_to(ROOT).parts))
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/**/*.md")])
 COURSE = (NOTEBOOKS / "README.md").read_text("utf-8")
 MAP = (ROOT / "nctutorial" / "README.md").read_text("utf-8")
 MINUTES = {
