@@ -263,21 +263,18 @@ def explorer_figure(image: np.ndarray, results: Sequence[Coded], curves: dict, f
     left, top = np.clip(np.round(focus) - side // 2, 0, (width - side, height - side)).astype(int)
     figure = Figure(figsize=(11, 5.4), layout="constrained")
     pictures, plane = figure.subfigures(1, 2, width_ratios=(1, 1), squeeze=False)[0]
-    original, *axes = pictures.subplots(2, 2).flat
-    original.imshow(image[top : top + side, left : left + side])
-    original.set_title("original: 24 bpp")
-    original.set_axis_off()
     ax = rd_plane(curves, plane.subplots())
-    colour = ax.lines[0].get_color()
-    for picture, coded in zip(axes, results, strict=True):
+    colour, shown = ax.lines[0].get_color(), [("original: 24 bpp", image)]
+    for coded in results:
         bpp, psnr = metrics.bpp(len(coded.data), image), metrics.psnr(image, coded.image)
-        picture.imshow(coded.image[top : top + side, left : left + side])
-        picture.set_title(f"λ = {coded.lam:.3g}: {bpp:.2f} bpp, {psnr:.1f} dB")
-        picture.set_axis_off()
+        shown.append((f"λ = {coded.lam:.3g}: {bpp:.2f} bpp, {psnr:.1f} dB", coded.image))
         ax.plot(bpp, psnr, "o", color=colour, markersize=9)
         ax.annotate(f"λ = {coded.lam:.3g}", (bpp, psnr), (7, -13), textcoords="offset points", color=colour)
+    for axes, (title, picture) in zip(pictures.subplots(2, 2).flat, shown, strict=True):
+        axes.imshow(picture[top : top + side, left : left + side])
+        axes.set_title(title)
+        axes.set_axis_off()
     rates, psnrs = np.array(next(iter(curves.values())) or [(1, 30)]).T
-    ax.set_xlim(0, 1.25 * rates.max())
+    ax.set(xlim=(0, 1.25 * rates.max()), title="measured on this photo")
     ax.set_ylim(5 * np.floor((psnrs.min() - 1) / 5), 5 * np.ceil((psnrs.max() + 0.5) / 5))
-    ax.set_title("measured on this photo")
     return figure

@@ -167,18 +167,15 @@ class LiveTraining(LamWidget):
         return figure
 
     def _draw_trail(self, ax: Axes) -> None:
-        trail = np.array(self.trail)
-        lams, rates, psnrs = trail.T[1:]
+        steps, lams, rates, psnrs = np.array(self.trail).T
         ax.plot(rates, psnrs, "-", color="#8c959f", linewidth=1)
         for lam in dict.fromkeys(lams):
             ax.plot(rates[lams == lam], psnrs[lams == lam], ".", markersize=5)
-        changes = [*np.flatnonzero(np.diff(lams)), len(trail) - 1]
-        for number, i in enumerate(changes):
-            step, lam, bpp, psnr = trail[i]
-            ax.plot(bpp, psnr, "o", color=BLUE, markersize=8)
-            side, align = (-8, "right") if bpp > (rates.min() + rates.max()) / 2 else (8, "left")
-            place = side, 8 if number % 2 else -14  # where λ returns, so does the point
-            ax.annotate(f"step {step:.0f}, λ = {lam:.3g}", (bpp, psnr), place, textcoords="offset points", ha=align)
+        for number, i in enumerate([*np.flatnonzero(np.diff(lams)), len(lams) - 1]):  # where λ changes, and the end
+            ax.plot(rates[i], psnrs[i], "o", color=BLUE, markersize=8)
+            side, align = (-8, "right") if rates[i] > (rates.min() + rates.max()) / 2 else (8, "left")
+            style: dict = {"xytext": (side, 8 if number % 2 else -14), "textcoords": "offset points", "ha": align}
+            ax.annotate(f"step {steps[i]:.0f}, λ = {lams[i]:.3g}", (rates[i], psnrs[i]), **style)
         if self.goals:
             ax.plot(*np.array(self.goals).T, "k+", markersize=11, markeredgewidth=2)
         ax.set(xlabel="estimated rate (bpp)", ylabel="PSNR (dB)", title="where the model stands while it trains")

@@ -1,5 +1,7 @@
 """The λ explorer as a reader meets it on a page."""
 
+import numpy as np
+
 HASH = """
 (canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -8,6 +10,7 @@ HASH = """
   return `${canvas.width}x${canvas.height}:${hash}`;
 }
 """
+STOPS = np.geomspace(0.001, 0.06, 61)
 
 
 class ExplorerPage:
@@ -16,7 +19,11 @@ class ExplorerPage:
         self.root = page.locator(".nct-explorer").nth(number)
         self.slider = self.root.locator("input[type=range]")
         self.wipe = self.root.get_by_role("slider", name="Wipe")
+        self.stage = self.root.locator(".nct-stage")
         self.root.and_(page.locator("[data-frame]")).wait_for()
+
+    def choice(self, label):
+        return self.root.get_by_role("combobox", name=label)
 
     def bring_into_view(self):
         """Scroll until the slider stands still on the screen: JupyterLab renders cells as they come into view."""
@@ -35,10 +42,8 @@ class ExplorerPage:
         return float(self.root.get_attribute("data-lam"))
 
     def pixels(self):
+        """Those of the codec's picture."""
         return self.root.locator(".nct-main").evaluate(HASH)
-
-    def tag(self):
-        return self.root.locator(".nct-tag").first.text_content()
 
     def wait_until(self, script, argument=None):
         """Wait until a JavaScript function of the root element and an argument is true."""
@@ -51,6 +56,11 @@ class ExplorerPage:
         before = self.root.get_attribute("data-frame")
         act()
         self.wait_until("(root, before) => root.dataset.frame !== before", before)
+
+    def wait_for_stop(self):
+        """Until the picture of the stop where the slider stands is shown."""
+        lam = STOPS[int(self.slider.input_value())]
+        self.wait_until("(root, lam) => Math.abs(Math.log(root.dataset.lam / lam)) < 2e-3", lam)
 
     def wait_for_rest(self):
         """Until MS-SSIM has come, for both pictures."""

@@ -3,8 +3,8 @@
 from explorer_page import HASH
 from lab import open_notebook, run_all, run_cell
 
-STEP = "(root) => Number(root.querySelector('.nct-live-facts').dataset.step)"
-BPP = "(root) => Number(root.querySelector('.nct-live-facts').textContent.match(/R ([0-9.]+) bpp/)[1])"
+STEP = "(root) => Number(root.querySelector('.nct-facts').dataset.step)"
+BPP = "(root) => Number(root.querySelector('.nct-facts').textContent.match(/R ([0-9.]+) bpp/)[1])"
 
 
 def test_lam_moves_while_chapter_05_trains(lab, page):
@@ -13,7 +13,7 @@ def test_lam_moves_while_chapter_05_trains(lab, page):
     widget = page.locator(".nct-live")
     widget.wait_for()
     widget.scroll_into_view_if_needed()
-    canvas, point = widget.locator("canvas"), widget.locator(".nct-live-point")
+    canvas, point = widget.locator("canvas"), widget.locator(".nct-point")
     slider, button = widget.get_by_role("slider"), widget.get_by_role("button")
 
     def state():
@@ -42,12 +42,12 @@ def test_lam_moves_while_chapter_05_trains(lab, page):
     assert paused[0] > step and paused[1] != place and paused[2] != picture
     page.wait_for_timeout(1000)
     assert state() == paused
-    assert widget.locator(".nct-live-note").text_content() == ""
+    assert widget.locator(".nct-note[role=status]").text_content() == ""
 
 
 def test_an_interrupt_stops_it_and_leaves_the_kernel_usable(page):
     widget = page.locator(".nct-live")  # of the test before
-    note, start = widget.locator(".nct-live-note"), widget.get_by_role("button", name="Start training")
+    note, start = widget.locator(".nct-note[role=status]"), widget.get_by_role("button", name="Start training")
     cells = "jupyterapp.shell.currentWidget.content.widgets"
     prompt = f"(i) => {cells}[i].inputArea.node.querySelector('.jp-InputPrompt').textContent"
     kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"

@@ -20,12 +20,12 @@ import numpy as np
 from PIL import Image
 
 from nctutorial import data, load_codec
-from nctutorial.widgets.measurements import fit
+from nctutorial.widgets.measurements import scaled_down
 from tests.browser.explorer_page import ExplorerPage
 from tests.browser.lab import browser_at, jupyterlab, notebook, open_notebook, run_cell
 
 CELLS = (
-    "from nctutorial.explorer import LambdaExplorer\nfirst = LambdaExplorer('stream')\nfirst",
+    "from nctutorial.widgets import LambdaExplorer\nfirst = LambdaExplorer('stream')\nfirst",
     "second = LambdaExplorer('red_panda')\nsecond",
     """import ctypes, gc, threading
 class Memory(ctypes.Structure):
@@ -35,7 +35,7 @@ allocator.restype = Memory
 _ = gc.collect()
 memory, resident = allocator(), int(open("/proc/self/statm").read().split()[1]) * 4096
 explorers = [thing for thing in gc.get_objects() if issubclass(type(thing), LambdaExplorer)]
-awake = sum(explorer._study is not None for explorer in explorers)
+awake = sum(not explorer.asleep for explorer in explorers)
 print("measured", resident, memory.used + memory.mapped, threading.active_count(), awake)
 del explorers""",
 )
@@ -66,7 +66,7 @@ class Abuse:
         self.rubbish.write_bytes(b"\xff\xd8\xff\xe0 and nothing more")
 
     def select(self, explorer: ExplorerPage, label: str, value: str | None = None) -> None:
-        choice = explorer.root.get_by_role("combobox", name=label)
+        choice = explorer.choice(label)
         others = choice.locator("option:not(:checked)").evaluate_all("options => options.map(({ value }) => value)")
         choice.select_option(value or self.random.choice(others))
         self.counts["switches"] += 1
@@ -98,21 +98,19 @@ class Abuse:
         """Wait for the answer to what was asked last: a slider that stands where the picture was coded."""
         explorer.wait_until(
             """(root) => {
-                const slider = root.querySelector("input[type=range]");
-                const lam = 0.001 * 60 ** (slider.value / slider.max);
-                const codec = [...root.querySelectorAll("select")][1].value;
                 const opening = root.querySelector(".nct-left > .nct-note").textContent.startsWith("Opening");
-                return Math.abs(Math.log(root.dataset.lam / lam)) < 2e-3 && root.dataset.codec === codec && !opening;
+                return root.dataset.model === [...root.querySelectorAll("select")][1].value && !opening;
             }"""
         )
+        explorer.wait_for_stop()
         explorer.wait_for_rest()
 
     def last_state_right(self, explorer: ExplorerPage) -> bool:
         """Whether the widget shows the bytes that its codec makes of its photo at its λ."""
-        choice = explorer.root.get_by_role("combobox", name="Photo").locator("option:checked")
+        choice = explorer.choice("Photo").locator("option:checked")
         name, text = choice.get_attribute("value"), choice.text_content()
-        image, _ = fit(data.load_image(self.files[text]) if name == "own" else data.photo(name))
-        codec = load_codec(explorer.root.get_attribute("data-codec"))
+        image, _ = scaled_down(data.load_image(self.files[text]) if name == "own" else data.photo(name))
+        codec = load_codec(explorer.root.get_attribute("data-model"))
         return len(codec.compress(image, explorer.lam)) == explorer.value("bytes")
 
     def measure(self) -> tuple[float, float, int, int]:
