@@ -1,14 +1,32 @@
-"""Chapter 05's widget in JupyterLab: a model trains in the kernel while λ moves in the browser."""
+"""LiveTraining in JupyterLab: a model trains in the kernel while λ moves in the browser."""
 
 from explorer_page import HASH
-from lab import open_notebook, run_all, run_cell
+from lab import notebook, open_notebook, run_all, run_cell
 
+CELLS = (
+    "import time\nimport numpy as np\nfrom nctutorial.widgets import LiveTraining",
+    """
+class Toy:
+    bpp = 0.2
+
+    def step(self, lam):
+        time.sleep(0.01)
+        self.bpp += 0.01 * (50 * lam - self.bpp)
+
+    def measure(self):
+        return self.bpp, 20 + 6 * self.bpp, np.full((32, 48, 3), min(60 * self.bpp, 255), np.uint8)
+
+toy = Toy()
+LiveTraining(toy.step, toy.measure)
+""",
+)
 STEP = "(root) => Number(root.querySelector('.nct-facts').dataset.step)"
 BPP = "(root) => Number(root.querySelector('.nct-facts').textContent.match(/R ([0-9.]+) bpp/)[1])"
 
 
-def test_lam_moves_while_chapter_05_trains(lab, page):
-    open_notebook(page, lab("05_learned_prior.ipynb"))
+def test_lam_moves_while_a_model_trains(lab, course, page):
+    notebook(course / "live.ipynb", *CELLS)
+    open_notebook(page, lab("live.ipynb"))
     run_all(page)
     widget = page.locator(".nct-live")
     widget.wait_for()
@@ -51,7 +69,6 @@ def test_an_interrupt_stops_it_and_leaves_the_kernel_usable(page):
     cells = "jupyterapp.shell.currentWidget.content.widgets"
     prompt = f"(i) => {cells}[i].inputArea.node.querySelector('.jp-InputPrompt').textContent"
     kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-    first = page.evaluate(f"{cells}.findIndex((cell) => cell.model.type === 'code')")
 
     def train():
         step = widget.evaluate(STEP)
@@ -62,7 +79,7 @@ def test_an_interrupt_stops_it_and_leaves_the_kernel_usable(page):
         start.wait_for()
         assert note.text_content() == "The kernel was interrupted."
         step = widget.evaluate(STEP)
-        run_cell(page, first)
+        run_cell(page, 0)
         page.wait_for_timeout(1000)
         assert widget.evaluate(STEP) == step
 
@@ -71,14 +88,14 @@ def test_an_interrupt_stops_it_and_leaves_the_kernel_usable(page):
     stopped()
 
     train()
-    source = page.evaluate(f"(i) => {cells}[i].model.sharedModel.getSource()", first)
+    source = page.evaluate(f"(i) => {cells}[i].model.sharedModel.getSource()", 0)
     replace = f"([i, text]) => {cells}[i].model.sharedModel.setSource(text)"
-    page.evaluate(replace, [first, "while True:\n    pass"])
-    page.evaluate("i => { jupyterapp.shell.currentWidget.content.activeCellIndex = i }", first)
+    page.evaluate(replace, [0, "while True:\n    pass"])
+    page.evaluate("i => { jupyterapp.shell.currentWidget.content.activeCellIndex = i }", 0)
     page.evaluate("() => { window.running = jupyterapp.commands.execute('notebook:run-cell') }")
-    page.wait_for_function(f"(i) => ({prompt})(i).includes('*')", arg=first)
+    page.wait_for_function(f"(i) => ({prompt})(i).includes('*')", arg=0)
     page.wait_for_timeout(500)
     page.evaluate(f"{kernel}.interrupt()")
     assert page.evaluate("window.running") is False, "the cell must have been interrupted"
-    page.evaluate(replace, [first, source])
+    page.evaluate(replace, [0, source])
     stopped()
