@@ -1,4 +1,4 @@
-"""Rewrite tests/codec/golden after a deliberate change of the weights or of the format: python tests/codec/make_golden.py
+"""Rewrite tests/codec/golden after a deliberate change of weights or format: python tests/codec/make_golden.py
 
 Each case is a crop of a bundled photo at one λ: its stream, the picture decoded from it, and their SHA-256.
 """
@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 import nctutorial
-from nctutorial import codec as models
 from nctutorial import data
+from nctutorial.codec import NAMES
 
 GOLDEN = Path(__file__).parent / "golden"
-CASES = {  # codec, photo, top, left, height, width, λ
+CASES = {  # model, photo, top, left, height, width, λ
     "red_panda_low": ("factorized", "red_panda", 180, 300, 96, 128, 0.001),
     "daisies_middle": ("factorized", "daisies", 100, 350, 97, 63, 0.01),
     "mariachi_high": ("factorized", "mariachi", 150, 200, 80, 81, 0.06),
@@ -42,13 +42,9 @@ def symbols_sha256(symbols):
 
 def main():
     GOLDEN.mkdir(exist_ok=True)
-    facts = {}
-    for name in models.NAMES:
-        codec = nctutorial.load_codec(name)
-        codec.save(data.WEIGHTS / f"{name}.safetensors")  # notes their SHA-256 in weights that have none
-        facts[name] = codec.fingerprint.hex()
-    for name, (kind, *_, lam) in CASES.items():
-        codec = nctutorial.load_codec(kind)
+    facts = {name: nctutorial.load_codec(name).fingerprint.hex() for name in NAMES}
+    for name, (model, *_, lam) in CASES.items():
+        codec = nctutorial.load_codec(model)
         stream = codec.compress(crop(name), lam)
         (GOLDEN / f"{name}.nct").write_bytes(stream)
         data.save_image(GOLDEN / f"{name}.png", codec.decompress(stream))

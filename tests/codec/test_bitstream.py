@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nctutorial import BitstreamError
 from nctutorial.codec import bitstream
-from nctutorial.codec.bitstream import HEADER_BYTES, MAX_PIXELS, Header
+from nctutorial.codec.bitstream import HEADER_BYTES, Header
 
 HEADER = Header(b"\x01\x02\x03\x04", 0x0567, 0x89ABCD, 3)
 
@@ -85,10 +85,7 @@ def test_the_pixel_limit(height, width, pixels):
         bitstream.unpack(data, max_pixels=pixels - 1)
 
 
-@pytest.mark.parametrize("height, width, fits", [(3072, 4096, True), (1, MAX_PIXELS // 16, True), (3073, 4096, False)])
-def test_a_phones_photo_is_within_the_limit_that_stands_without_asking(height, width, fits):
-    if fits:
-        bitstream.unpack(declaring(height, width))
-    else:
-        with pytest.raises(BitstreamError, match="max_pixels"):
-            bitstream.unpack(declaring(height, width))
+def test_a_phones_photo_is_within_the_limit_that_stands_without_asking():
+    bitstream.unpack(declaring(3072, 4096))
+    with pytest.raises(BitstreamError, match="max_pixels"):
+        bitstream.unpack(declaring(3073, 4096))

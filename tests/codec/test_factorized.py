@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_codec import small_codec, small_model, smooth_noise
+from small_codec import small_codec, smooth_noise
 
 from nctutorial import BitstreamError, data
 from nctutorial.codec import units
@@ -86,26 +86,6 @@ def test_random_symbols_lie_around_those_that_are_coded(model):
     torch.testing.assert_close(bits, (below + (t - low) * (above - below)).sum((1, 2, 3)), rtol=1e-3, atol=0)
     drawn = [model.relaxed(y, lam, RANDOM)[1].item() for _ in range(20)]
     assert np.mean(drawn) == pytest.approx(model.relaxed(y, lam)[1].item(), rel=0.15)
-
-
-def test_finer_steps_cost_bits_behind_the_deadzone_too():
-    """The gradient of the rate with respect to all log gains is its finite difference."""
-    model, lam = small_model(), torch.tensor([LAM_MIN])
-    y = latent_of(model, 96, 80)
-
-    def mean_bits(shift):
-        torch.manual_seed(0)
-        with torch.no_grad():
-            model.log_gain += shift
-        bits = torch.stack([model.relaxed(y, lam, RANDOM)[1] for _ in range(10)]).mean()
-        with torch.no_grad():
-            model.log_gain -= shift
-        return bits
-
-    (slope,) = torch.autograd.grad(mean_bits(0), model.log_gain)
-    with torch.no_grad():
-        expected = (mean_bits(0.1) - mean_bits(-0.1)).item() / 0.2
-    assert slope.sum().item() == pytest.approx(expected, rel=0.3)
 
 
 @torch.no_grad()
@@ -196,21 +176,6 @@ def test_differences_that_add_up_to_no_symbol_are_refused(small):
         small.decode(small.encode(symbols))
 
 
-@torch.no_grad()
-def test_the_relaxed_rate_is_one_of_differences(model):
-    y, lam = 40 * torch.randn(1, 24, 4, 5, generator=torch.Generator().manual_seed(0)), torch.tensor([LAM_MAX])
-    gain = model.at_lam(model.log_gain, lam)[0]
-    moved = y.clone()
-    moved[:, 0] += 10 / gain[0]  # a brighter photo: ten steps everywhere
-    (_, bits), (_, bits_moved) = model.relaxed(y, lam), model.relaxed(moved, lam)
-    k = (y[0] * gain).round()[:, :1, :1]  # of the first location, the only one coded as it is
-    gain = gain * contrast_factor(model, y)[0]
-    mass = [model.prior.mass((k - 0.5 + d) / gain, (k + 0.5 + d) / gain)[0] for d in (0, 10)]
-    paid = torch.log2(mass[0] / mass[1]).item()
-    assert abs(paid) > 0.5
-    assert (bits_moved - bits).item() == pytest.approx(paid, abs=0.01)
-
-
 # ---- one contrast for a photo
 
 
@@ -224,13 +189,8 @@ def test_the_contrast_is_the_one_with_the_fewest_bits(small, model, loudness):
     bits = np.array([small.tables(MIDDLE, c).bits(values)[3:].sum() for c in range(16)])
     assert 1 <= contrast <= 14 and bits[contrast] < bits[contrast - 1] and bits[contrast] < bits[contrast + 1]
     assert bits[contrast] <= 1.002 * bits.min()
-
-
-def test_a_louder_photo_has_more_contrast(small, model):
-    y = latent_of(model, 160, 192)
-    quiet, same, loud = model.contrast_of(torch.cat([y / 1.5, y, 1.5 * y])).tolist()
-    assert quiet < same < loud
-    assert small.analyze(smooth_noise(160, 192)).contrast == same  # chosen in integers
+    if loudness == 1:
+        assert small.analyze(smooth_noise(160, 192)).contrast == contrast  # chosen in integers
 
 
 def test_contrasts_are_quarter_powers_of_two_that_no_computer_rounds_another_way():

@@ -1,14 +1,16 @@
 """Golden streams: rewritten only by tests/codec/make_golden.py, decoded alike for ever after."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from make_golden import CASES, GOLDEN, crop, sha256, symbols_sha256
 
 import nctutorial
-from nctutorial import codec as models
 from nctutorial import data
+from nctutorial.codec import NAMES
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +19,10 @@ def golden():
 
 
 def test_golden_streams_belong_to_the_bundled_weights(golden):
-    assert set(golden) == {*CASES, *models.NAMES}
-    for name in models.NAMES:
-        found = nctutorial.load_codec(name).fingerprint.hex()
-        assert found == golden[name], "new weights? then run python tests/codec/make_golden.py"
+    assert set(golden) == {*CASES, *NAMES}
+    for name in NAMES:
+        fingerprint = nctutorial.load_codec(name).fingerprint.hex()
+        assert fingerprint == golden[name], "new weights? then run python tests/codec/make_golden.py"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -40,3 +42,18 @@ def test_golden_stream(golden, name):
     assert type(again) is type(symbols) and again.values.shape == symbols.values.shape
     different = np.abs(again.values - symbols.values)
     assert different.max() <= 2 and different.mean() < 1e-2
+
+
+ELSEWHERE = """
+import sys, torch, nctutorial
+from make_golden import CASES, GOLDEN, symbols_sha256
+torch.set_num_threads(2)
+for name, (model, *_) in CASES.items():
+    print(name, symbols_sha256(nctutorial.load_codec(model).decode((GOLDEN / f"{name}.nct").read_bytes())))
+"""
+
+
+def test_another_process_with_other_threads_decodes_the_same_symbols(golden):
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=GOLDEN.parent, capture_output=True, check=True)
+    digests = dict(line.split() for line in done.stdout.decode().splitlines())
+    assert digests == {name: golden[name]["symbols"] for name in CASES}

@@ -227,14 +227,3 @@ def test_logistic_tables_hold_scipys_distribution_behind_the_deadzone(number):
     expected = np.diff(scipy.stats.logistic.cdf(edges, scale=priors.scale_at(number)))[:, 0]
     np.testing.assert_allclose(counts[:-1] / TABLE_ONE, expected, atol=2 / TABLE_ONE)
     assert (counts > 0).all() and abs(counts.sum() - TABLE_ONE) <= len(counts)
-
-
-def test_the_deadzone_of_a_scale_is_where_both_symbols_cost_the_same():
-    """At 1/2 + d from the mean, rounding to 0 or to 1 costs the same R + 8.66 error^2."""
-    deadzone = priors.logistic_deadzones(8.66).numpy()
-    assert (deadzone >= 0).all() and (np.diff(deadzone) <= 0).all()
-    for number in (24, 32, 40):
-        d, scale = deadzone[number], priors.scale_at(number)
-        mass = [np.diff(scipy.stats.logistic.cdf(symbol_edges(k, d), scale=scale)).item() for k in (0, 1)]
-        costs = [-np.log2(mass[k]) + 8.66 * (0.5 + d - k) ** 2 for k in (0, 1)]
-        assert costs[0] == pytest.approx(costs[1], abs=0.1)

@@ -97,18 +97,12 @@ def test_several_calls_share_a_payload():
     decoder.finish()
 
 
-def test_no_symbols_take_no_bytes():
-    tables = table([[1, 2], [5, 1, 1]], [0, -1])
-    payload = encode_symbols(np.zeros((2, 0), np.int32), tables)
-    assert payload == b""
-    assert decode_symbols(payload, 0, tables).shape == (2, 0)
-
-
-def test_a_channel_of_one_symbol_costs_next_to_nothing():
+def test_symbols_of_one_kind_cost_next_to_nothing_and_no_symbols_nothing():
     tables = table([[2**22 - 1, 1]], [0])
-    payload = encode_symbols(np.zeros((1, 10_000), np.int32), tables)
-    assert len(payload) <= 8
-    np.testing.assert_array_equal(decode_symbols(payload, 10_000, tables), 0)
+    for n, most in ((0, 0), (10_000, 8)):
+        payload = encode_symbols(np.zeros((1, n), np.int32), tables)
+        assert len(payload) <= most
+        np.testing.assert_array_equal(decode_symbols(payload, n, tables), np.zeros((1, n)))
 
 
 def test_the_extreme_symbols_and_those_beyond():
@@ -129,26 +123,6 @@ def test_payload_is_the_arithmetic_code_in_little_endian_words(symbols):
     payload = encode_symbols(np.array([symbols], np.int32), table([[2, 1, 1]], [0]))
     (first,) = struct.unpack_from("<I", payload)
     assert first / 2**32 == pytest.approx(float(low), abs=1e-5)  # constriction keeps 2^-24 of each symbol for others
-
-
-@given(coding_problems(), st.data())
-def test_altered_payloads_decode_or_raise_bitstream_error(problem, data):
-    symbols, tables = problem
-    payload = bytearray(encode_symbols(symbols, tables))
-    how = data.draw(st.sampled_from(["replace", "cut", "grow"]))
-    if how == "replace" and payload:
-        payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
-    elif how == "cut":
-        del payload[data.draw(st.integers(0, len(payload))) :]
-    else:
-        payload += data.draw(st.binary(min_size=1, max_size=9))
-    try:
-        decoded = decode_symbols(bytes(payload), symbols.shape[1], tables)
-    except BitstreamError as error:
-        assert str(error)
-    else:
-        assert decoded.shape == symbols.shape
-        assert decoded.min(initial=0) >= -SYMBOL_LIMIT - 64 and decoded.max(initial=0) < SYMBOL_LIMIT + 64
 
 
 def test_each_error_of_a_payload():
