@@ -3,20 +3,16 @@
 import numpy as np
 
 
-def _does_not_fit(size, n_bytes, low=0.001, high=0.06):
-    if size(high) <= n_bytes:
-        return high
-    while high / low > 1.005:
+def _bisection(size, n_bytes, halvings):
+    low, high = 0.001, 0.06
+    for _ in range(halvings):
         middle = (low * high) ** 0.5
         low, high = (middle, high) if size(middle) <= n_bytes else (low, middle)
-    return high
+    return low, high
 
 
-def _never_the_end(size, n_bytes, low=0.001, high=0.06):
-    for _ in range(6):
-        middle = (low * high) ** 0.5
-        low, high = (middle, high) if size(middle) <= n_bytes else (low, middle)
-    return low
+def _on_a_grid(size, n_bytes, grid):
+    return max(lam for lam in grid if size(lam) <= n_bytes)
 
 
 def _linear(curve, psnr):
@@ -56,14 +52,10 @@ def _loosest_bounds(points, i):
 
 WRONG = {
     "7.1": {
-        "too coarse a grid": lambda size, n_bytes, low=0.001, high=0.06: max(
-            lam for lam in np.linspace(low, high, 20) if size(lam) <= n_bytes
-        ),
-        "a file that does not fit": _does_not_fit,
-        "never reaches the end of the range": _never_the_end,
-        "codes too many files": lambda size, n_bytes, low=0.001, high=0.06: max(
-            lam for lam in np.geomspace(low, high, 5000) if size(lam) <= n_bytes
-        ),
+        "too coarse a grid": lambda *given: _on_a_grid(*given, np.linspace(0.001, 0.06, 20)),
+        "a file that does not fit": lambda *given: _bisection(*given, 12)[1],
+        "never reaches the end of the range": lambda *given: _bisection(*given, 6)[0],
+        "codes too many files": lambda *given: _on_a_grid(*given, np.geomspace(0.001, 0.06, 5000)),
     },
     "7.2": {
         "linear in the rate": lambda curve, bpp, psnr: 100 * (1 - bpp / _linear(curve, psnr)),

@@ -10,6 +10,11 @@ def _bd_psnr(rate_ref, psnr_ref, rate, psnr, log=np.log, first=max, last=min, di
     return (other.integrate(low, high) - reference.integrate(low, high)) / (high - low if divided else 1)
 
 
+def _front(points, beats):
+    others = [[other for j, other in enumerate(points) if j != i] for i in range(len(points))]
+    return [i for i, point in enumerate(points) if not any(beats(other, point) for other in others[i])]
+
+
 def _by_time(points):
     order = np.argsort(points[:, 0], kind="stable")
     best, kept = np.inf, []
@@ -35,23 +40,9 @@ WRONG = {
         "point by point": lambda rate_ref, psnr_ref, rate, psnr: np.mean(psnr) - np.mean(psnr_ref),
     },
     "9.3": {
-        "better in both only": lambda points: (
-            [i for i, point in enumerate(points) if not any((other < point).all() for other in points)]
-        ),
-        "an equal beats it": lambda points: (
-            [
-                i
-                for i, point in enumerate(points)
-                if not any((other <= point).all() for j, other in enumerate(points) if j != i)
-            ]
-        ),
+        "better in both only": lambda points: _front(points, lambda other, point: (other < point).all()),
+        "an equal beats it": lambda points: _front(points, lambda other, point: (other <= point).all()),
         "only the fastest of equals": _by_time,
-        "better in one is enough": lambda points: (
-            [
-                i
-                for i, point in enumerate(points)
-                if all((point < other).any() for j, other in enumerate(points) if j != i)
-            ]
-        ),
+        "better in one is enough": lambda points: _front(points, lambda other, point: not (point < other).any()),
     },
 }
