@@ -1,6 +1,5 @@
 import errno
-import inspect
-import os
+import functools
 import re
 import subprocess
 import sys
@@ -12,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
-from small_codec import SmallCodec, small_codec, smooth_noise
+from small_codec import SIZES, small_codec, smooth_noise
 
 import nctutorial
 from nctutorial import cli, data, metrics
-from nctutorial import codec as models
-from nctutorial.codec.units import LAM_MIN
-from nctutorial.training import loop as training
+from nctutorial.codec import CODECS
+from nctutorial.codec.factorized import FactorizedCodec, FactorizedModel
+from nctutorial.training import loop
+from nctutorial.training.loop import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,20 +31,34 @@ def folder(tmp_path, monkeypatch, red_panda):
     Path("photo.nct").write_bytes(nctutorial.load_codec().compress(data.load_image("photo.png")))
     Path("broken.png").write_bytes(Path("photo.png").read_bytes()[:200])
     Path("empty").mkdir()
-    save_file({k: v.contiguous() for k, v in small_codec().state_dict().items()}, "small.safetensors")
+    small_codec().save("small.safetensors")
     return tmp_path
 
 
+@pytest.fixture
+def training(folder, monkeypatch):
+    """Beside the files of `folder` a folder of one photo; training is of a small model and validates nothing."""
+    small = functools.partial(FactorizedModel, **SIZES["factorized"])
+    monkeypatch.setitem(CODECS, "factorized", (small, FactorizedCodec))
+    monkeypatch.setattr(loop, "validate", lambda model: [])
+    Path("photos").mkdir()
+    data.save_image("photos/a.png", smooth_noise(128, 150))
+
+
 def files():
-    return sorted(str(path) for path in Path().rglob("*"))
+    """All files below the current folder, and what is in them."""
+    return {str(path): path.is_file() and path.read_bytes() for path in Path().rglob("*")}
 
 
 # ---- what works
 
 
-def test_there_and_back(folder, capsys):
-    assert cli.main(["compress", "photo.png", "new.nct", "--lam", "0.02"]) == 0
-    image, stream = data.load_image("photo.png"), Path("new.nct").read_bytes()
+@pytest.mark.parametrize("height, width", [(41, 52), (1, 1)])
+def test_there_and_back(folder, capsys, height, width):
+    image = smooth_noise(height, width)
+    data.save_image("new.png", image)
+    assert cli.main(["compress", "new.png", "new.nct", "--lam", "0.02"]) == 0
+    stream = Path("new.nct").read_bytes()
     assert stream == nctutorial.load_codec().compress(image, 0.02)
     out = capsys.readouterr().out
     assert out == f"new.nct: {len(stream):,} bytes, {metrics.bpp(len(stream), image):.4f} bpp at lambda 0.02\n"
@@ -53,55 +66,23 @@ def test_there_and_back(folder, capsys):
     np.testing.assert_array_equal(data.load_image("back.png"), nctutorial.decompress(stream))
 
 
-@pytest.mark.parametrize("height, width", [(1, 1), (1, 70), (70, 1), (17, 33)])
-def test_pictures_of_any_size(folder, height, width):
-    data.save_image("odd.png", smooth_noise(height, width))
-    assert cli.main(["compress", "odd.png", "odd.nct"]) == 0
-    assert cli.main(["decompress", "odd.nct", "back.png"]) == 0
-    with Image.open("back.png") as picture:
-        assert picture.size == (width, height)
-
-
 def test_lam_defaults_to_the_apis(folder):
     assert cli.main(["compress", "photo.png", "new.nct"]) == 0
     assert Path("new.nct").read_bytes() == Path("photo.nct").read_bytes()
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "RGBA", "LA", "1", "I;16"])
-def test_any_picture_opens(folder, capsys, mode):
-    picture = Image.fromarray(smooth_noise(20, 30))
-    suffix = "tif" if mode == "CMYK" else "png"
-    if mode == "I;16":
-        picture = Image.fromarray(smooth_noise(20, 30)[..., 0].astype(np.uint16) * 257)
-    elif mode == "LA":
-        picture = picture.convert("L").convert("LA")
-    else:
-        picture = picture.convert(mode)
-    if mode == "RGBA":
-        picture.putalpha(100)
-    picture.save(f"any.{suffix}")
-    assert cli.main(["compress", f"any.{suffix}", "any.nct"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    said = {"RGBA": ["Transparency was put on white."], "I;16": ["16 bits a sample became 8."]}.get(mode, [])
-    assert lines[1:] == said
-    assert nctutorial.decompress(Path("any.nct").read_bytes()).shape == (20, 30, 3)
+def test_what_is_left_out_of_a_picture_is_said(folder, capsys):
+    Image.new("RGBA", (30, 20), "#ff000080").save("glass.png")
+    assert cli.main(["compress", "glass.png", "glass.nct"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["Transparency was put on white."]
 
 
-def test_a_rotated_phone_photo(folder):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn
-    Image.fromarray(smooth_noise(20, 30)).save("phone.jpg", exif=exif)
-    assert cli.main(["compress", "phone.jpg", "phone.nct"]) == 0
-    assert nctutorial.decompress(Path("phone.nct").read_bytes()).shape == (30, 20, 3)
-
-
-def test_another_model(folder, monkeypatch, capsys):
-    monkeypatch.setattr(models, "FactorizedCodec", SmallCodec)
+def test_another_model(folder, capsys):
     assert cli.main(["compress", "photo.png", "new.nct", "--model", "small.safetensors"]) == 0
-    assert Path("new.nct").read_bytes() == small_codec().compress(data.load_image("photo.png"))
+    stream = Path("new.nct").read_bytes()
+    assert stream == small_codec().compress(data.load_image("photo.png"))
     assert cli.main(["decompress", "new.nct", "back.webp", "--model", "small.safetensors"]) == 0
-    expected = small_codec().decompress(Path("new.nct").read_bytes())
-    np.testing.assert_array_equal(data.load_image("back.webp"), expected)
+    np.testing.assert_array_equal(data.load_image("back.webp"), small_codec().decompress(stream))
     assert cli.main(["decompress", "new.nct", "not.png"]) == 2
     assert "not bundled" in capsys.readouterr().err
 
@@ -113,48 +94,40 @@ def test_the_pixel_limit(folder):
     assert Path("a.png").exists() and not Path("b.png").exists()
 
 
-def test_benchmark_of_a_folder(folder, capsys):
+def test_benchmark_of_a_folder(folder, capsys, monkeypatch):
     Path("broken.png").unlink()
-    assert cli.main(["benchmark", ".", "--out", "rows.csv"]) == 0
+    command = ["benchmark", ".", "--out", "rows.csv", "--model", "small.safetensors"]
+    assert cli.main(command) == 0
     out = capsys.readouterr().out.splitlines()
     assert len(out) == 2 + 9 and "BD-rate" not in out[-1]
     assert len(Path("rows.csv").read_text().splitlines()) == 1 + 9
-
-
-def test_benchmark_of_speed_needs_no_folder(folder, capsys, monkeypatch):
-    monkeypatch.setattr(cli.benchmark, "speed_table", lambda codec, image: f"{image.shape[1]} x {image.shape[0]}")
-    assert cli.main(["benchmark", "--speed"]) == 0
-    assert capsys.readouterr().out == "768 x 512\n"
-
-
-def test_benchmark_of_kodak_prints_bd_rates(folder, capsys, monkeypatch):
-    Path("broken.png").unlink()
-    monkeypatch.setattr(cli.benchmark, "bd_rates", lambda rows: {"hevc444_x265": 40.04})
-    assert cli.main(["benchmark", "."]) == 0
+    monkeypatch.setattr(cli.benchmark, "bd_rates", lambda rows: {"hevc444_x265": 40.04})  # as if it were Kodak
+    assert cli.main(command) == 0
     assert "+40.0 % against hevc444_x265" in capsys.readouterr().out.splitlines()[-1]
 
 
+def test_benchmark_of_speed_needs_no_folder(folder, capsys, monkeypatch):
+    monkeypatch.setattr(cli.benchmark, "speed", lambda codec, image: f"{image.shape[1]} x {image.shape[0]}")
+    assert cli.main(["benchmark", "--speed"]) == 0
+    assert capsys.readouterr().out == "factorized: 768 x 512\n"
+
+
 def test_train_offers_what_training_takes(monkeypatch, folder):
-    train = create_autospec(training.train)
+    train = create_autospec(loop.train)
     monkeypatch.setattr(cli, "train", train)
     assert cli.main(["train", "photos", "--out", "a.safetensors"]) == 0
-    parameters = inspect.signature(training.train).parameters
-    defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
-    train.assert_called_once_with("photos", Path("a.safetensors"), **defaults)
-    given = "--codec hyperprior --steps 5 --entropy-steps 1 --decoder-steps 2 --batch 3 --crop 32"
-    given += " --lr 0.5 --seed 7 --rounding-cost 9 --every 4 --start b --relaxation random"
+    out = Path("a.safetensors")
+    train.assert_called_once_with(folder="photos", out=out, model="factorized", start=None, **vars(Recipe()))
+    given = "--model hyperprior --start b --steps 5 --decoder-steps 2 --batch 3 --crop 32 --lr 0.5 --seed 7"
+    given += " --rounding-cost 9 --rounding random --every 4 --bf16"
     assert cli.main(["train", "photos", "--out", "a.safetensors", *given.split()]) == 0
-    expected = dict(kind="hyperprior", steps=5, entropy_steps=1, decoder_steps=2, batch=3, crop=32, lr=0.5, seed=7)
-    expected |= dict(rounding_cost=9.0, every=4, start="b", relaxation="random")
-    assert train.call_args.kwargs == expected
+    recipe = Recipe(steps=5, decoder_steps=2, batch=3, crop=32, lr=0.5, seed=7, rounding_cost=9.0, rounding="random")
+    options = vars(recipe) | {"every": 4, "bf16": True, "model": "hyperprior", "start": "b"}
+    assert train.call_args.kwargs == {"folder": "photos", "out": out, **options}
 
 
-def test_train_and_use_what_it_wrote(monkeypatch, folder):
-    monkeypatch.setattr(models, "FactorizedCodec", SmallCodec)
-    monkeypatch.setattr(training, "validate", lambda codec: [])
-    Path("photos").mkdir()
-    data.save_image("photos/a.png", smooth_noise(128, 150))
-    options = ["--steps", "2", "--batch", "1"]
+def test_train_and_use_what_it_wrote(training):
+    options = ["--steps", "2", "--decoder-steps", "1", "--batch", "1"]
     assert cli.main(["train", "photos", "--out", "new.safetensors", *options]) == 0
     assert cli.main(["compress", "photo.png", "new.nct", "--model", "new.safetensors"]) == 0
     assert cli.main(["decompress", "new.nct", "new.png", "--model", "new.safetensors"]) == 0
@@ -179,7 +152,6 @@ ERRORS = {
     "output is a folder": ("decompress photo.nct empty", "empty is a folder"),
     "missing model": ("compress photo.png a.nct --model no.safetensors", "no weights at no.safetensors"),
     "not a model": ("compress photo.png a.nct --model photo.png", "does not hold the weights"),
-    "another shape of model": ("compress photo.png a.nct --model small.safetensors", "does not hold the weights"),
     "missing stream": ("decompress no.nct a.png", "no.nct: No such file"),
     "foreign stream": ("decompress photo.png a.png", "not a .nct file"),
     "truncated stream": ("decompress cut.nct a.png", "copy it again"),
@@ -192,6 +164,7 @@ ERRORS = {
     "folder with a broken picture": ("benchmark .", "broken.png cannot be read"),
     "benchmark of nothing": ("benchmark", "needs a folder"),
     "benchmark to no csv": ("benchmark . --out rows.txt", "ends in .csv"),
+    "benchmark by processes and Dask": ("benchmark . --jobs 2 --dask tcp://a:1", "not allowed with"),
     "training on nothing": ("train empty --out a.safetensors", "holds no picture of 128 x 128"),
     "training to no file": ("train empty", "required: --out"),
     "training to a wrong suffix": ("train empty --out a.csv", "ends in .safetensors"),
@@ -203,7 +176,10 @@ ERRORS = {
     ),
     "no weights to begin with": ("train . --out a.safetensors --start no.safetensors", "no weights at no.safetensors"),
     "truncated weights": ("compress photo.png a.nct --model half.safetensors", "half.safetensors does not hold"),
-    "altered weights": ("decompress photo.nct a.png --model altered.safetensors", "altered.safetensors were altered"),
+    "altered weights": (
+        "decompress photo.nct a.png --model altered.safetensors",
+        "altered.safetensors .* were altered",
+    ),
     "a folder as stream": ("decompress empty a.png", "empty: Is a directory"),
     "compress nothing": ("compress", "required: IN, OUT.nct"),
     "compress to nowhere": ("compress photo.png", "required: OUT.nct"),
@@ -249,97 +225,44 @@ def test_an_error_is_one_line_and_exit_code_2(folder, capsys, name):
 WRITING = {
     "compress": "compress photo.png {}/a.nct",
     "decompress": "decompress photo.nct {}/a.png",
-    "benchmark": "benchmark photos --out {}/a.csv",
+    "benchmark": "benchmark photos --out {}/a.csv --model small.safetensors",
     "train": "train photos --out {}/a.safetensors --steps 1 --batch 1",
 }
 
 
-@pytest.fixture
-def small(folder, monkeypatch):
-    """Beside the files of `folder` a folder of one photo; a small model and no validation."""
-    monkeypatch.setattr(models, "FactorizedCodec", SmallCodec)
-    monkeypatch.setattr(models, "load_codec", lambda name=None: small_codec())
-    Path("photo.nct").write_bytes(small_codec().compress(smooth_noise(70, 90)))
-    monkeypatch.setattr(nctutorial, "decompress", small_codec().decompress)
-    monkeypatch.setattr(training, "validate", lambda codec: [])
-    monkeypatch.setattr(training, "start_from_pca", lambda *arguments: None)
-    Path("photos").mkdir()
-    data.save_image("photos/a.png", smooth_noise(128, 150))
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 @pytest.mark.parametrize("command", WRITING)
-def test_a_folder_without_permission(small, capsys, command):
-    Path("empty").chmod(0o500)
+def test_permission_is_asked_before_the_work(training, capsys, monkeypatch, command):
+    monkeypatch.setattr(cli.os, "access", lambda path, mode: False)
+    for work in ("load_codec", "decompress", "train"):
+        monkeypatch.setattr(cli, work, create_autospec(getattr(cli, work), side_effect=AssertionError))
     assert run(WRITING[command].format("empty").split()) == 2
     assert "no permission to write empty" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", WRITING)
-def test_permission_is_asked_before_the_work(small, capsys, monkeypatch, command):
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    monkeypatch.setattr(cli, "train", create_autospec(training.train, side_effect=AssertionError))
-    assert run(WRITING[command].format("empty").split()) == 2
-    assert "no permission to write empty" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO])
-@pytest.mark.parametrize("command", WRITING)
-def test_a_write_that_fails_half_way_leaves_nothing(small, capsys, monkeypatch, command, number):
-    def write_half(path, content):
-        with open(path, "wb") as file:
-            file.write(content[: len(content) // 2])
-        raise OSError(number, os.strerror(number), str(path))
-
-    monkeypatch.setattr(Path, "write_bytes", write_half)
-    before = files()
-    assert run(WRITING[command].format("empty").split()) == 2
-    assert files() == before
-    message = capsys.readouterr().err.splitlines()[-1]  # after the progress bar
-    assert re.fullmatch(rf"nctutorial: empty/a\.\w+: {os.strerror(number)}", message)
-
-
-@pytest.mark.parametrize("command", WRITING)
-def test_a_limit_on_the_size_of_files(small, capsys, command):
+def test_a_write_that_fails_leaves_what_was_there(training, capsys, command):
     resource = pytest.importorskip("resource")  # the system itself refuses, as with a full disk
+    for suffix in (".nct", ".png", ".csv", ".safetensors"):
+        Path("empty", "a" + suffix).write_bytes(b"old")
     before, limits = files(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))
     try:
         assert run(WRITING[command].format("empty").split()) == 2
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith("nctutorial: empty/a.") and message.endswith(os.strerror(errno.EFBIG))
+    message = capsys.readouterr().err.splitlines()[-1]  # after the progress bar
+    assert re.fullmatch(rf"nctutorial: empty/a\.\w+: {cli.os.strerror(errno.EFBIG)}", message)
     assert files() == before
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
-def test_a_full_disk_loses_nothing(folder, capsys):
-    Path("full.nct").symlink_to("/dev/full")
-    assert cli.main(["compress", "photo.png", "full.nct"]) == 2
-    assert capsys.readouterr().err == "nctutorial: full.nct: No space left on device\n"
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
-def test_a_full_disk_behind_the_standard_output(small, monkeypatch, capsys):
+def test_a_full_disk_behind_the_standard_output(training, monkeypatch, capsys):
     full = open("/dev/full", "w")
     monkeypatch.setattr(sys, "stdout", full)
-    assert cli.main(["benchmark", "photos"]) == 2
+    assert cli.main(["benchmark", "photos", "--model", "small.safetensors"]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == "nctutorial: No space left on device"
     with pytest.raises(OSError):  # what is left of the table
         full.close()
-
-
-def test_a_failed_write_leaves_the_old_file(folder, capsys, monkeypatch):
-    def fail(*arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", fail)
-    before = Path("photo.nct").read_bytes()
-    assert cli.main(["compress", "photo.png", "photo.nct", "--lam", "0.05"]) == 2
-    assert Path("photo.nct").read_bytes() == before
-    assert [name for name in files() if "part" in name] == []
-    assert "No space left" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("take", [lambda: np.empty(2**55), lambda: torch.empty(2**60)])
@@ -356,7 +279,7 @@ def test_a_mistake_in_the_code_is_not_hidden(folder, monkeypatch):
 
 
 def test_an_interrupt_is_no_traceback(folder, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "train", create_autospec(training.train, side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(cli, "train", create_autospec(loop.train, side_effect=KeyboardInterrupt))
     assert cli.main(["train", "photos", "--out", "a.safetensors"]) == 130
     assert capsys.readouterr().err == "nctutorial: interrupted\n"
 
@@ -381,4 +304,4 @@ def test_help(capsys, command):
     out = capsys.readouterr().out
     assert out.startswith("usage: nctutorial " + " ".join(command))
     if command == ["compress"]:
-        assert str(LAM_MIN) in out and "default 0.01" in out
+        assert "0.001 (small) to 0.06 (good), default 0.01" in " ".join(out.split())

@@ -3,9 +3,9 @@ import hashlib
 import http.client
 import io
 import struct
-import warnings
 import zlib
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -60,38 +60,15 @@ def test_unknown_photo_names_the_known_ones():
 # ---- any picture a person has
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "PPM", "WEBP", "GIF"])
-def test_load_lossless_formats(kind, random_image):
-    image = random_image(5, 7) // 128 * 255  # eight colours, so that GIF is lossless too
-    options = {"lossless": True} if kind == "WEBP" else {}
-    np.testing.assert_array_equal(data.load_image(as_bytes(Image.fromarray(image), kind, **options)), image)
-
-
 def test_load_from_path_bytes_and_file(tmp_path, random_image):
     image = random_image(4, 6)
     path = tmp_path / "a picture.png"
     data.save_image(path, image)
     raw = path.read_bytes()
     for source in (path, str(path), raw, bytearray(raw), memoryview(raw), io.BytesIO(raw)):
-        np.testing.assert_array_equal(data.load_image(source), image)
-
-
-def test_loaded_image_is_writable_and_contiguous():
-    image = data.load_image(as_bytes(Image.fromarray(GREYS), "PNG"))
-    assert image.flags.writeable and image.flags.c_contiguous
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_grey(kind):
-    image = data.load_image(as_bytes(Image.fromarray(GREYS), kind))
-    np.testing.assert_array_equal(image, np.repeat(GREYS[..., None], 3, axis=2))
-
-
-def test_one_bit():
-    picture = Image.fromarray(GREYS > 100)
-    assert picture.mode == "1"
-    expected = np.where(GREYS > 100, 255, 0)
-    np.testing.assert_array_equal(data.load_image(as_bytes(picture, "PNG"))[..., 1], expected)
+        loaded = data.load_image(source)
+        np.testing.assert_array_equal(loaded, image)
+        assert loaded.flags.writeable and loaded.flags.c_contiguous
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
@@ -122,46 +99,17 @@ def test_transparency_goes_on_white():
     rgba = np.array([[[200, 100, 0, 255], [200, 100, 0, 0], [0, 0, 0, 51]]], np.uint8)
     image = data.load_image(as_bytes(Image.fromarray(rgba), "PNG"))
     np.testing.assert_array_equal(image, [[[200, 100, 0], [255, 255, 255], [204, 204, 204]]])
-
-
-def test_transparent_grey_and_palette():
-    la = Image.fromarray(np.array([[[10, 255], [10, 0]]], np.uint8), "LA")
-    np.testing.assert_array_equal(data.load_image(as_bytes(la, "PNG"))[0, :, 0], [10, 255])
     palette = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
     palette.putpalette([1, 2, 3, 4, 5, 6])
-    np.testing.assert_array_equal(data.load_image(as_bytes(palette, "PNG")), [[[1, 2, 3], [4, 5, 6]]])
-    np.testing.assert_array_equal(
-        data.load_image(as_bytes(palette, "PNG", transparency=1)), [[[1, 2, 3], [255, 255, 255]]]
-    )
+    image = data.load_image(as_bytes(palette, "PNG", transparency=1))
+    np.testing.assert_array_equal(image, [[[1, 2, 3], [255, 255, 255]]])
 
 
-def test_cmyk():
-    cmyk = np.zeros((8, 8, 4), np.uint8)
-    cmyk[:, 4:] = (0, 255, 255, 0)  # magenta and yellow ink: red
-    image = data.load_image(as_bytes(Image.fromarray(cmyk, "CMYK"), "TIFF"))
-    np.testing.assert_array_equal(image[0, 0], (255, 255, 255))
-    np.testing.assert_array_equal(image[0, 7], (255, 0, 0))
-
-
-@pytest.mark.parametrize(
-    "orientation, turn",
-    [
-        (1, lambda a: a),
-        (2, lambda a: a[:, ::-1]),
-        (3, lambda a: a[::-1, ::-1]),
-        (4, lambda a: a[::-1]),
-        (5, lambda a: a.transpose(1, 0, 2)),
-        (6, lambda a: np.rot90(a, -1)),
-        (7, lambda a: np.rot90(a, 2).transpose(1, 0, 2)),
-        (8, lambda a: np.rot90(a)),
-    ],
-)
-def test_exif_rotation(orientation, turn, random_image):
-    image = random_image(3, 5)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
+def test_a_quarter_turn_in_exif(random_image):
+    image, exif = random_image(3, 5), Image.Exif()
+    exif[0x0112] = 6
     png = as_bytes(Image.fromarray(image), "PNG", exif=exif)
-    np.testing.assert_array_equal(data.load_image(png), turn(image))
+    np.testing.assert_array_equal(data.load_image(png), np.rot90(image, -1))
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
@@ -170,20 +118,6 @@ def test_animation_gives_its_first_frame(kind):
     options = {"lossless": True} if kind == "WEBP" else {}
     animation = as_bytes(frames[0], kind, save_all=True, append_images=frames[1:], duration=50, **options)
     np.testing.assert_array_equal(data.load_image(animation), np.full((3, 4, 3), (255, 0, 0)))
-
-
-def test_phone_photo(tmp_path):
-    rows, columns = np.mgrid[:3000, :4000] // 16
-    image = np.stack([rows, columns, rows + columns], axis=2).astype(np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    path = tmp_path / "phone.jpg"
-    Image.fromarray(image).save(path, quality=95, exif=exif)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        loaded = data.load_image(path)
-    assert loaded.shape == (4000, 3000, 3)
-    assert np.abs(loaded[::16, ::16].astype(int) - np.rot90(image, -1)[::16, ::16]).mean() < 3
 
 
 # ---- any size, mode, format and orientation, against Pillow
@@ -286,15 +220,6 @@ def one_line(error):
     return message
 
 
-def test_missing_file_and_folder(tmp_path):
-    with pytest.raises(data.ImageError) as error:
-        data.load_image(tmp_path / "nothing.png")
-    assert "nothing.png does not exist" in one_line(error)
-    with pytest.raises(data.ImageError) as error:
-        data.load_image(tmp_path)
-    assert "directory" in one_line(error)
-
-
 @pytest.mark.parametrize("raw", [b"", b"hello", bytes(1000), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"])
 def test_not_a_picture(raw):
     with pytest.raises(data.ImageError) as error:
@@ -344,22 +269,9 @@ def test_save_lossless(tmp_path, suffix, random_image):
     assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
 
 
-def test_save_jpeg_is_close(tmp_path, red_panda):
-    data.save_image(tmp_path / "a.jpg", red_panda)
-    difference = data.load_image(tmp_path / "a.jpg").astype(int) - red_panda
-    assert 0 < np.square(difference).mean() < 20
-
-
 def test_save_what_the_format_cannot_hold(tmp_path):
     with pytest.raises(data.ImageError, match="a.jpg cannot be written as JPEG"):
         data.save_image(tmp_path / "a.jpg", np.zeros((1, 70_000, 3), np.uint8))
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("name", ["a", "a.nct", "a.mp4"])
-def test_save_with_no_picture_suffix(tmp_path, name):
-    with pytest.raises(data.ImageError, match="suffix"):
-        data.save_image(tmp_path / name, np.zeros((2, 2, 3), np.uint8))
     assert not list(tmp_path.iterdir())
 
 
@@ -452,20 +364,18 @@ def test_kodak_download(tmp_path, monkeypatch, two_fake_kodak_images):
         data.kodak_paths()
 
 
-@pytest.mark.parametrize("failure", [OSError("Name or service not known"), http.client.IncompleteRead(b"half")])
-def test_kodak_download_offline(tmp_path, monkeypatch, two_fake_kodak_images, failure):
-    def urlopen(url, timeout):
-        raise failure
-
-    monkeypatch.setattr(data.urllib.request, "urlopen", urlopen)
-    with pytest.raises(data.KodakError, match="when online try again"):
-        data.kodak_paths(download=True)
-    assert not (tmp_path / "fetched").exists()
-
-
-def test_kodak_download_of_something_else(tmp_path, monkeypatch, two_fake_kodak_images):
-    monkeypatch.setattr(data.urllib.request, "urlopen", lambda url, timeout: io.BytesIO(b"moved"))
-    with pytest.raises(data.KodakError, match="SHA-256"):
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        (OSError("Name or service not known"), "when online try again"),
+        (http.client.IncompleteRead(b"half"), "when online try again"),
+        (b"moved", "SHA-256"),
+    ],
+)
+def test_kodak_download_that_fails(tmp_path, monkeypatch, two_fake_kodak_images, answer, message):
+    reply = {"side_effect": answer} if isinstance(answer, Exception) else {"return_value": io.BytesIO(answer)}
+    monkeypatch.setattr(data.urllib.request, "urlopen", Mock(**reply))
+    with pytest.raises(data.KodakError, match=message):
         data.kodak_paths(download=True)
     assert not (tmp_path / "fetched").exists()
 

@@ -12,28 +12,21 @@ from hypothesis import strategies as st
 from nctutorial import data, metrics
 
 
+def curves(name, quality):
+    """{codec: {image: (bpps, PSNRs)}} from a table in data/reference; "" if a row names no image."""
+    found = defaultdict(lambda: defaultdict(lambda: ([], [])))
+    with open(data.DATA / "reference" / name, newline="") as file:
+        for row in csv.DictReader(file):
+            if row[quality]:
+                rates, psnrs = found[row["codec"]][row.get("image", "")]
+                rates.append(float(row["bpp"]))
+                psnrs.append(float(row[quality]))
+    return found
+
+
 @pytest.fixture(scope="module")
 def kodak_curves():
-    """{codec: {image: (bpps, psnrs)}} from data/reference/kodak_classical.csv."""
-    curves = defaultdict(lambda: defaultdict(lambda: ([], [])))
-    with open(data.DATA / "reference" / "kodak_classical.csv", newline="") as file:
-        for row in csv.DictReader(file):
-            rates, psnrs = curves[row["codec"]][row["image"]]
-            rates.append(float(row["bpp"]))
-            psnrs.append(float(row["psnr"]))
-    return curves
-
-
-@pytest.fixture(scope="module")
-def published_curves():
-    """{codec: (bpps, psnrs)} from data/reference/published_kodak.csv."""
-    curves = defaultdict(lambda: ([], []))
-    with open(data.DATA / "reference" / "published_kodak.csv", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["psnr"]:
-                curves[row["codec"]][0].append(float(row["bpp"]))
-                curves[row["codec"]][1].append(float(row["psnr"]))
-    return curves
+    return curves("kodak_classical.csv", "psnr")
 
 
 # ---- MSE, PSNR, bits per pixel
@@ -48,14 +41,6 @@ def test_mse_and_psnr_by_hand():
     one[0, 0, 0] = 3
     assert metrics.mse(black, one) == metrics.mse(one, black) == 9 / 18
     assert metrics.psnr(black, one) == pytest.approx(48.1308 + 3.0103, abs=1e-4)
-
-
-def test_psnr_of_known_noise(red_panda):
-    rng = np.random.default_rng(0)
-    grey = np.full((512, 512, 3), 128, np.uint8)
-    noisy = np.round(128 + rng.normal(0, 10, grey.shape)).astype(np.uint8)
-    # Gaussian noise of variance 100, and 1/12 more from rounding.
-    assert metrics.mse(grey, noisy) == pytest.approx(100 + 1 / 12, rel=0.005)
 
 
 @pytest.mark.parametrize("measure", [metrics.mse, metrics.psnr, metrics.ms_ssim])
@@ -84,12 +69,7 @@ def test_ms_ssim_is_that_of_pytorch_msssim(red_panda, shape, noise):
     rng = np.random.default_rng(0)
     b = np.clip(a + rng.normal(0, noise, a.shape), 0, 255).astype(np.uint8)
     assert metrics.ms_ssim(a, b) == pytest.approx(reference_ms_ssim(a, b), abs=5e-6)
-    assert metrics.ms_ssim(a, b) == pytest.approx(metrics.ms_ssim(b, a), abs=1e-6)
-
-
-def test_ms_ssim_of_inverse_pictures_is_clamped(random_image):
-    a = random_image(161, 161)
-    assert metrics.ms_ssim(a, 255 - a) == reference_ms_ssim(a, 255 - a) == 0
+    assert metrics.ms_ssim(a, 255 - a) == reference_ms_ssim(a, 255 - a)  # 0, without a limit below it
 
 
 def test_ms_ssim_mirrors_small_images(red_panda):
@@ -116,24 +96,7 @@ RATE, PSNR = np.array([0.1, 0.2, 0.5, 1.2, 2.0]), np.array([26.0, 28.5, 32.0, 36
 @given(st.floats(0.1, 10))
 def test_bd_rate_of_a_scaled_rate_is_the_scale(factor):
     assert metrics.bd_rate(RATE, PSNR, factor * RATE, PSNR) == pytest.approx(100 * (factor - 1), abs=1e-9)
-
-
-def test_bd_rate_of_straight_lines_by_hand():
-    # log2 of the rate is (PSNR - 30) / 10 against (PSNR - 30) / 20, over 30..40: mean difference -1/4 octave.
-    rate = metrics.bd_rate([1, 2], [30, 40], [1, 2], [30, 50])
-    assert rate == pytest.approx(100 * (2**-0.25 - 1))
-
-
-def test_bd_rate_swapped_is_the_reciprocal():
-    there = metrics.bd_rate(RATE, PSNR, 1.3 * RATE**1.1, PSNR + 0.2)
-    back = metrics.bd_rate(1.3 * RATE**1.1, PSNR + 0.2, RATE, PSNR)
-    assert (1 + there / 100) * (1 + back / 100) == pytest.approx(1)
-
-
-def test_bd_rate_takes_any_order_and_any_unit():
-    other = 1.2 * RATE**1.05
-    there = metrics.bd_rate(RATE, PSNR, other, PSNR)
-    assert metrics.bd_rate(RATE[::-1] * 8, PSNR[::-1], list(other * 8), list(PSNR)) == pytest.approx(there)
+    assert metrics.bd_rate(RATE, PSNR, list(factor * RATE[::-1]), PSNR[::-1]) == pytest.approx(100 * (factor - 1))
 
 
 def pchip_by_the_book(x, y, at):
@@ -195,17 +158,11 @@ def test_bd_rate_of_bpg_and_its_stand_in(kodak_curves):
         ("mlicplusplus", -33.0),
     ],
 )
-def test_bd_rate_of_published_curves(published_curves, codec, expected):
+def test_bd_rate_of_published_curves(codec, expected):
     """Differences to BPG that were computed from the same points by another program."""
-    bpg = published_curves["bpg_444_x265_ycbcr"]
-    assert metrics.bd_rate(*bpg, *published_curves[codec]) == pytest.approx(expected, abs=0.1)
-
-
-def test_published_models_were_reproduced_by_others(published_curves):
-    """CompressAI trained Ballé et al.'s factorised prior again and came out where the paper did."""
-    paper = published_curves["paper-bmshj2018-factorized"]
-    again = published_curves["compressai-bmshj2018-factorized_mse_cpu"]
-    assert abs(metrics.bd_rate(*paper, *again)) < 2
+    published = curves("published_kodak.csv", "psnr")
+    bpg = published["bpg_444_x265_ycbcr"][""]
+    assert metrics.bd_rate(*bpg, *published[codec][""]) == pytest.approx(expected, abs=0.1)
 
 
 @pytest.mark.parametrize(
