@@ -57,10 +57,11 @@ class ExplorerPage:
         act()
         self.wait_until("(root, before) => root.dataset.frame !== before", before)
 
-    def wait_for_stop(self):
-        """Until the picture of the stop where the slider stands is shown."""
-        lam = STOPS[int(self.slider.input_value())]
-        self.wait_until("(root, lam) => Math.abs(Math.log(root.dataset.lam / lam)) < 2e-3", lam)
+    def wait_for_slider(self):
+        """Until the picture of the λ where the slider stands is shown."""
+        self.wait_until(
+            "(root) => Math.abs(Math.log(root.dataset.lam / root.querySelector('.nct-caption').textContent)) < 7e-3"
+        )
 
     def wait_for_rest(self):
         """Until MS-SSIM has come, for both pictures."""

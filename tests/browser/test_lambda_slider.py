@@ -52,7 +52,7 @@ def test_chapter_07_as_a_student_uses_it(lab, page):
         page.wait_for_timeout(16)
     page.mouse.up()
     assert int(explorer.slider.input_value()) == pytest.approx(15, abs=2)
-    explorer.wait_for_stop()
+    explorer.wait_for_slider()
     assert explorer.value("bytes") < largest / 3
     explorer.wait_for_rest()
     assert 0.8 < explorer.value("ms_ssim") < 1

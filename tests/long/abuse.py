@@ -102,7 +102,7 @@ class Abuse:
                 return root.dataset.model === [...root.querySelectorAll("select")][1].value && !opening;
             }"""
         )
-        explorer.wait_for_stop()
+        explorer.wait_for_slider()
         explorer.wait_for_rest()
 
     def last_state_right(self, explorer: ExplorerPage) -> bool:
