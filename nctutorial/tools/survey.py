@@ -154,7 +154,8 @@ def _on_dask(tasks: Tasks, weights: Weights, address: str, patience: float = 5) 
     except (OSError, ValueError) as error:
         message = f"no Dask scheduler answers at {address}: give the address that it prints ({error})"
         raise ClusterError(message) from None
-    with client:
+    with client, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")  # photos are large
         try:
             client.wait_for_workers(1, timeout=patience)
         except TimeoutError:
