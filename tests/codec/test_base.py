@@ -106,10 +106,8 @@ def repaired(stream):
 
 
 def replaced(stream, rng):
-    altered = bytearray(stream)
-    for where in rng.integers(4, len(stream), rng.integers(1, 5)):
-        altered[where] = rng.integers(256)
-    return altered
+    there = np.frombuffer(stream, np.uint8)
+    return np.where(rng.random(len(there)) < 0.02, rng.integers(256, size=len(there)), there).astype(np.uint8).tobytes()
 
 
 def cut(stream, rng):
@@ -122,35 +120,30 @@ def grown(stream, rng):
 
 def noise(stream, rng):
     sides = struct.pack("<II", *rng.integers(1, 60, 2).tolist())
-    return stream[:8] + rng.bytes(2) + sides + stream[18:HEADER_BYTES] + rng.bytes(4 * int(rng.integers(60)))
+    return stream[:10] + sides + stream[18:HEADER_BYTES] + rng.bytes(4 * int(rng.integers(60)))
 
 
 @pytest.mark.parametrize("vandal", [replaced, cut, grown, noise])
 def test_damaged_streams_decode_under_a_right_checksum_or_are_an_error(small, vandal):
     stream, rng, outcomes = small.compress(smooth_noise(40, 23), 0.02), np.random.default_rng(0), set()
-    for _ in range(150):
+    for _ in range(100):
         damaged = vandal(stream, rng)
         if damaged != stream:
             with pytest.raises(BitstreamError):
                 small.decode(damaged)
         try:
-            image = small.decompress(repaired(damaged), max_pixels=10_000)
+            assert small.decompress(repaired(damaged), 10_000).shape == (*struct.unpack_from("<II", damaged, 10), 3)
+            outcomes.add("decoded")
         except BitstreamError as error:
             assert "\n" not in str(error)
-            outcomes.add(str(error).split(":")[0])
-        else:
-            assert image.shape == (*struct.unpack_from("<II", damaged, 10), 3)
-            outcomes.add("decoded")
+            outcomes.add(str(error))
     assert len(outcomes) > 1
 
 
-def test_another_models_stream(small):
+def test_another_models_stream_and_a_lam_beyond_the_grid(small):
     other = next(codec for codec in map(small_codec, SIZES) if codec is not small)
     with pytest.raises(BitstreamError, match="another model"):
         other.decode(small.compress(smooth_noise(20, 20)))
-
-
-def test_a_lam_beyond_the_grid(small):
     with pytest.raises(BitstreamError, match="4097"):
         small.decode(bitstream.pack(Header(small.fingerprint, LAM_LAST + 1, 8, 8), b""))
 

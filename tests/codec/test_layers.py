@@ -59,9 +59,6 @@ def test_upconv_is_a_convolution_then_depth_to_space():
 def test_residual_block_adds_to_its_input():
     torch.manual_seed(0)
     block, x = ResidualBlock(8), torch.randn(2, 8, 6, 7)
-    with torch.no_grad():
-        expected = x + block.residual(x)
-        torch.testing.assert_close(block(x), expected)
-        assert not torch.equal(expected, x)
-        block.residual[-1].weight.zero_()
-        assert torch.equal(block(x), x)
+    assert not torch.equal(block(x), x)
+    torch.nn.init.zeros_(block.residual[-1].weight)
+    assert torch.equal(block(x), x)

@@ -47,18 +47,11 @@ def test_chance_is_for_training_and_for_relaxed_symbols(kind, rounding):
     with torch.no_grad():
         first, second = (model.relaxed(y, lam, rounding)[1].item() for _ in range(2))
         assert (first == second) == (rounding == HARD)
+        if rounding.kind == "random":  # its rate is nearly that of files
+            assert first == pytest.approx(model.relaxed(y, lam)[1].item(), rel=0.15)
         model.train()  # a hyper-latent is noisy now, whatever y's rounding
         first, second = (model.relaxed(y, lam, rounding)[1].item() for _ in range(2))
         assert (first == second) == (kind == "factorized" and rounding == HARD)
-
-
-def test_sizes_are_what_the_constructor_takes(kind):
-    model = small_model(kind)
-    assert model.kind == kind
-    again = CODECS[kind][0](**model.sizes)
-    assert {name: t.shape for name, t in again.state_dict().items()} == {
-        name: t.shape for name, t in model.state_dict().items()
-    }
 
 
 def test_finish_takes_a_copy(kind):

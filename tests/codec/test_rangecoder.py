@@ -70,17 +70,6 @@ def test_bits_are_the_cross_entropy(problem):
     np.testing.assert_array_equal(tables.bits(symbols.ravel()[order], names[order]), bits.ravel()[order])
 
 
-def test_a_payload_takes_as_many_bits():
-    rng = np.random.default_rng(0)
-    counts = [np.round(2**22 * p / p.sum()).astype(int) + 1 for p in (np.arange(1, 60) ** -1.5, np.exp(-np.arange(9)))]
-    tables = table(counts, [-3, 0])
-    symbols = np.stack([rng.choice(len(c) - 1, 20_000, p=c[:-1] / c[:-1].sum()) for c in counts])
-    symbols = (symbols + tables.low[:, None]).astype(np.int32)
-    symbols[0, :50] = 1000  # escapes
-    bits = tables.bits(symbols).sum()
-    assert bits - 1 < 8 * len(encode_symbols(symbols, tables)) < 1.0002 * bits + 64
-
-
 def test_the_escape_gets_what_the_symbols_leave():
     assert with_escape(np.array([0, 5, 2**20])).tolist() == [1, 5, 2**20, 2**22 - 2**20 - 6]
     assert with_escape(np.array([2**22])).tolist() == [2**22, 1]
@@ -140,19 +129,17 @@ def test_each_error_of_a_payload():
 # ---- payloads too short for what is asked
 
 
-@pytest.mark.parametrize("which", ["first", "last", "likeliest", "rarest", "escape"])
-def test_the_cheapest_and_the_dearest_symbols_fit(which):
+@pytest.mark.parametrize("place", [lambda c: 0, lambda c: len(c) - 1, np.argmax, np.argmin, lambda c: 5000])
+def test_the_cheapest_and_the_dearest_symbols_fit(place):
     """What is counted against a payload is never more than an encoder needs, however skewed the tables."""
     rng = np.random.default_rng(0)
     counts = [np.array([1, 1]), np.array([2**22, 1]), np.array([1, 2**22]), np.array([1] * 300 + [2**26])]
     counts += [np.floor(2 ** rng.uniform(0, 26, size)).astype(np.int64) for size in (2, 3, 30, 300)]
     tables = Tables(np.zeros(len(counts), int), counts)
-    place = {"first": lambda c: 0, "last": lambda c: len(c) - 1, "likeliest": np.argmax, "rarest": np.argmin}
-    index = [5000 if which == "escape" else place[which](c[:-1]) for c in counts]
+    index = np.array([place(c[:-1]) for c in counts], np.int32)
     for n in (1, 30, 3000):
-        symbols = np.repeat(np.array(index, np.int32)[:, None], n, axis=1)
-        payload = encode_symbols(symbols, tables)
-        np.testing.assert_array_equal(decode_symbols(payload, n, tables), symbols)
+        symbols = np.repeat(index[:, None], n, axis=1)
+        np.testing.assert_array_equal(decode_symbols(encode_symbols(symbols, tables), n, tables), symbols)
 
 
 def test_a_size_that_no_payload_of_this_length_can_hold():

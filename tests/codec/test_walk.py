@@ -1,6 +1,3 @@
-import math
-from fractions import Fraction
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +8,7 @@ from nctutorial.codec.context import masks
 from nctutorial.codec.priors import SCALES, scale_at
 from nctutorial.codec.tiles import tiles
 from nctutorial.codec.units import LAM_LAST
-from nctutorial.codec.walk import HyperSymbols, _scale_number, passes, scaling
+from nctutorial.codec.walk import HyperSymbols, passes
 
 
 @pytest.mark.parametrize("h, w", [(1, 1), (1, 2), (5, 4)])
@@ -22,26 +19,6 @@ def test_the_passes_of_a_tile_cover_every_symbol_once(h, w):
         assert len(each.locations) and (w * rows + columns).tolist() == each.locations.tolist()
         covered[each.place] += 1
     assert (covered == 1).all()
-
-
-@pytest.mark.parametrize("index", [0, 1, 1000, 2048, LAM_LAST])
-def test_scaling_is_in_whole_numbers_what_the_floats_are(index):
-    unit, step = torch.tensor([3, 70_000, 2**20]), torch.tensor([5, 3, 2**18])
-    numbers = scaling(index, unit, step, torch.tensor([-5, 0, 7]), torch.tensor([65_536]))
-    place = 2 * units.place_of(torch.tensor([units.lam_at(index)], dtype=torch.float64)).item() - 1
-    np.testing.assert_allclose(numbers.place.flatten() / 4096, [place, place**2], atol=1.01 / 4096)
-    for found, top, bottom in ((numbers.steps_a_unit, unit, step), (numbers.units_a_step, step, unit)):
-        exact = [Fraction(a << 16, b) for a, b in zip(top.tolist(), bottom.tolist(), strict=True)]
-        assert [int(value) for value in found] == [math.floor(value) for value in exact]
-    assert all(each.dtype == torch.float64 for each in numbers)
-
-
-def test_the_number_of_a_scale_is_that_of_the_nearest():
-    grid = np.log([scale_at(number) for number in range(SCALES)])
-    log_scale = torch.arange(-20_000.0, 25_000, 37, dtype=torch.float64)
-    distance = np.abs(log_scale.numpy()[:, None] / units.NETWORK_ONE - grid)
-    found = _scale_number(log_scale).long().numpy()
-    assert (distance[np.arange(len(found)), found] <= distance.min(1) + 1.01 / units.NETWORK_ONE).all()
 
 
 def test_every_tile_has_its_own_z():
