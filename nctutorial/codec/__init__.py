@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 
 from ..data import WEIGHTS
@@ -23,7 +22,7 @@ CODECS: dict[str, tuple[type[Model], type[Codec]]] = {
     "hyperprior": (HyperpriorModel, HyperpriorCodec),
 }
 NAMES = tuple(CODECS)
-LARGEST_SIZE = 4096  # channels or blocks of a model
+LARGEST_SIZE = 4096  # channels of a model
 
 
 @functools.lru_cache
@@ -52,16 +51,17 @@ def load(path: Path | str) -> Codec:
 def from_bytes(data: bytes) -> Codec:
     """The codec in the content of a .safetensors file. Raises ValueError if it holds none."""
     try:
-        header = data[8 : 8 + int.from_bytes(data[:8], "little")]
-        facts = json.loads(header)["__metadata__"]
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        facts = json.loads(header["__metadata__"]["codec"])
         model_type, codec_type = CODECS[facts["kind"]]
-        model = _without_memory(model_type, json.loads(facts["sizes"]))
+        model = _without_memory(model_type, facts["sizes"])
         state = {name: t.float() if t.is_floating_point() else t for name, t in load_tensors(data).items()}
         model.load_state_dict({name: state.pop(name) for name in model.state_dict()}, assign=True)
         codec = codec_type(model.to(memory_format=torch.channels_last), state)  # type: ignore[call-overload]
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        noted = facts["sha256"]
+    except Exception as error:  # on a damaged file the readers raise nearly anything
         raise ValueError("does not hold the weights of a codec of this edition") from error
-    if facts["sha256"] != codec.sha256:
+    if noted != codec.sha256:
         raise ValueError("holds weights that were altered")
     return codec
 
@@ -71,10 +71,10 @@ def _without_memory(model_type: type[Model], sizes: dict[str, Any]) -> Model:
 
     Raises ValueError if they are out of range.
     """
-    numbers = np.concatenate([np.atleast_1d(size) for size in sizes.values()])
-    if len(numbers) > 64 or numbers.min() < 0 or numbers.max() > LARGEST_SIZE:
-        raise ValueError(f"the sizes {sizes} are out of range")
     sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in sizes.items()}
+    numbers = [number for size in sizes.values() for number in (size if isinstance(size, tuple) else (size,))]
+    if not all(type(number) is int and 0 < number <= LARGEST_SIZE for number in numbers) or max(sizes["depth"]) > 64:
+        raise ValueError(f"the sizes {sizes} are out of range")
     with torch.device("meta"):
         return model_type(**sizes)
 

@@ -163,12 +163,16 @@ class Codec(ABC):
         return bytes.fromhex(self.sha256)[:4]
 
     def to_bytes(self) -> bytes:
-        """The content of a .safetensors file, with kind, sizes and SHA-256. Half precision where it is exact."""
+        """The content of a .safetensors file, with kind, sizes and SHA-256. Half precision where it is exact.
+
+        The facts are one entry of its metadata: the library writes several in any order.
+        """
         state = {name: tensor.contiguous() for name, tensor in self.state.items()}
         for name, tensor in state.items():
             if tensor.is_floating_point() and torch.equal(tensor.half().float(), tensor):
                 state[name] = tensor.half()
-        return save(state, {"kind": self.model.kind, "sizes": json.dumps(self.model.sizes), "sha256": self.sha256})
+        facts = {"kind": self.model.kind, "sizes": self.model.sizes, "sha256": self.sha256}
+        return save(state, {"codec": json.dumps(facts)})
 
     def save(self, path: Path | str) -> None:
         """Write the codec to a .safetensors file. Raises OSError."""

@@ -1,4 +1,7 @@
-"""Latent locations, the pixels below them, and how a large photo is cut into tiles."""
+"""Latent locations, the pixels below them, and how a large photo is cut into tiles.
+
+A location of the latent stands for STRIDE x STRIDE pixels.
+"""
 
 from collections.abc import Iterator
 

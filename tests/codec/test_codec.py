@@ -95,27 +95,19 @@ def declaring(content, **facts):
     """The content of a file of weights with other facts in its metadata; None takes one away."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
-    facts = header["__metadata__"] | facts
-    header["__metadata__"] = {name: fact for name, fact in facts.items() if fact is not None}
+    facts = json.loads(header["__metadata__"]["codec"]) | facts
+    header["__metadata__"]["codec"] = json.dumps({name: fact for name, fact in facts.items() if fact is not None})
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + content[8 + size :]
-
-
-def fault(value, reason, **options):
-    return pytest.param(value, marks=pytest.mark.xfail(strict=True, reason=reason, **options))
 
 
 @pytest.mark.parametrize(
     "facts",
     [
         *({"kind": kind} for kind in (None, "", "unknown")),
-        *(
-            {"kind": kind, "sizes": json.dumps(sizes)}
-            for kind, sizes in zip(SIZES, [*SIZES.values()][::-1], strict=True)
-        ),
-        *({"sizes": text} for text in (None, "", "{}", "[" * 100_000)),
-        *(fault({"sizes": text}, "AttributeError") for text in ("[1]", "7")),
-        fault({"sha256": None}, "KeyError"),
+        *({"kind": kind, "sizes": sizes} for kind, sizes in zip(SIZES, [*SIZES.values()][::-1], strict=True)),
+        *({"sizes": sizes} for sizes in (None, "", {}, [1], 7)),
+        {"sha256": None},
     ],
     ids=str,
 )
@@ -128,11 +120,9 @@ def test_weights_that_do_not_say_what_they_are(small, facts):
     "lie",
     [
         *({"wide": size} for size in (17, 4096, 10**9, -1, 2.5, "a", None, [1, 2], float("nan"))),
-        *({"depth": depth} for depth in ([0, 0], [2, 1], [10**9, 1], 7, {})),
+        *({"depth": depth} for depth in ([0, 0], [1], [2, 1], [10**9, 1], [4096, 4096], 7, {})),
+        {"wide": 0},
         {"another": 3},
-        fault({"wide": 0}, "ZeroDivisionError"),
-        fault({"depth": [1]}, "IndexError"),
-        fault({"depth": [4096, 4096]}, "refused, but only after 40 seconds", run=False),
     ],
     ids=str,
 )
@@ -140,7 +130,7 @@ def test_sizes_that_are_not_those_of_the_tensors(small, lie):
     """They are refused before time or memory is taken for them."""
     start = time.process_time()
     with pytest.raises(ValueError, match=REFUSED):
-        from_bytes(declaring(small.to_bytes(), sizes=json.dumps(small.model.sizes | lie)))
+        from_bytes(declaring(small.to_bytes(), sizes=small.model.sizes | lie))
     assert time.process_time() - start < 10
 
 
