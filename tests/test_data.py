@@ -181,13 +181,16 @@ def test_size_orientation_and_pixels_are_pillows(made):
 
 @given(st.sampled_from([".png", ".webp", ".tif", ".bmp", ".jpg", ".avif", ".jp2"]), SIDES, SIDES)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_is_saved_has_its_size_for_pillow(tmp_path, suffix, height, width):
+def test_what_is_saved_is_there_again(tmp_path, suffix, height, width):
     image = np.random.default_rng(height * 100 + width).integers(0, 256, (height, width, 3), dtype=np.uint8)
     path = tmp_path / f"a{suffix}"
     data.save_image(path, image)
     with Image.open(path) as picture:
         assert picture.size == (width, height) and picture.mode == "RGB"
-    assert data.open_image(path)[1] == ""
+    again, losses = data.open_image(path)
+    assert losses == "" and list(tmp_path.glob(".*")) == []  # no temporary file
+    if suffix in (".png", ".webp", ".tif", ".bmp"):
+        np.testing.assert_array_equal(again, image)
 
 
 def test_what_was_left_out_is_said():
@@ -259,14 +262,6 @@ def test_pixel_limit_is_adjustable(monkeypatch, limit):
 
 
 # ---- writing
-
-
-@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".bmp", ".PNG"])
-def test_save_lossless(tmp_path, suffix, random_image):
-    image = random_image(5, 9)
-    data.save_image(tmp_path / f"a{suffix}", image)
-    np.testing.assert_array_equal(data.load_image(tmp_path / f"a{suffix}"), image)
-    assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
 
 
 def test_save_what_the_format_cannot_hold(tmp_path):
