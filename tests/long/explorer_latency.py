@@ -123,13 +123,13 @@ def main():
             keys = arrow_keys(page, args.moves)
             drags = [drag(page) for _ in range(5)]
     print(f"photo {args.photo}, model {args.model}, compared with {args.other}; milliseconds\n")
-    print("|                                    | median |  p95 | maximum |")
-    print("|------------------------------------|--------|------|---------|")
+    print("|                                      | median |  p95 | maximum |")
+    print("|--------------------------------------|--------|------|---------|")
     rows = {"arrow key to painted picture": keys, "release of a drag to painted picture": [lag for _, lag in drags]}
     for label, times in rows.items():
-        print(f"| {label:34} | {np.median(times):6.0f} | {np.percentile(times, 95):4.0f} | {max(times):7.0f} |")
+        print(f"| {label:36} | {np.median(times):6.0f} | {np.percentile(times, 95):4.0f} | {max(times):7.0f} |")
     for label, seconds in zip(("a move to a new λ", "to a λ that is kept"), kernel, strict=True):
-        print(f"| {'in the kernel: ' + label:34} | {1000 * seconds:6.0f} |      |         |")
+        print(f"| {'in the kernel: ' + label:36} | {1000 * seconds:6.0f} |      |         |")
     print(f"\npictures painted during a drag of 2 s at 60 Hz: {[n for n, _ in drags]}")
 
 
