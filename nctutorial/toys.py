@@ -1,7 +1,4 @@
-"""What chapters 00 to 04 build by hand and later chapters go on with: small, slow enough to read, and real.
-
-The codec that ships with the course is in codecs.py; nothing of it is used here.
-"""
+"""What chapters 00 to 04 build by hand and later chapters import: small, slow enough to read, and real."""
 
 import math
 import struct
@@ -28,8 +25,8 @@ def dct_matrix(n: int = 8) -> np.ndarray:
 
 
 def block_dct(plane: np.ndarray, n: int = 8) -> np.ndarray:
-    """The DCT of each n x n block. plane: (H, W). Returns (H/n, W/n, n, n), the last two are vertical and horizontal
-    frequency. Raises ValueError if H or W is not a multiple of n."""
+    """The DCT of each n x n block: (H, W) -> (H/n, W/n, n, n), the last two are vertical and horizontal frequency.
+    Raises ValueError if H or W is not a multiple of n."""
     height, width = plane.shape
     if height % n or width % n:
         raise ValueError(f"a plane of {height} x {width} does not split into {n} x {n} blocks: crop or pad it first")
@@ -45,7 +42,7 @@ def block_idct(blocks: np.ndarray) -> np.ndarray:
 
 
 def encode_static(symbols: np.ndarray) -> bytes:
-    """Range-code each row under its own histogram; the histograms, deflated, come first in the bytes.
+    """Symbols as bytes: each row range-coded under its own histogram, and the histograms, deflated, before them.
 
     symbols: (C, N) int, C and N at least 1. Bytes, little-endian: C, the lowest symbol and the size of the tables,
     4 each; the tables; the range coder's words.
@@ -80,15 +77,15 @@ def _model(table: np.ndarray) -> Any:
 
 
 def crops(count: int = 256, size: int = 64, seed: int = 0) -> Tensor:
-    """Random crops of the bundled training photos, half of them mirrored: (count, 3, size, size) in [0, 1]."""
+    """Random crops of the bundled training photos in turn, half of them mirrored: (count, 3, size, size) in [0, 1]."""
     rng = np.random.default_rng(seed)
     photos = [photo(name) for name in photo_names("train")]
-    found = np.empty((count, size, size, 3), np.uint8)
-    for i, crop in enumerate(found):
+    samples = np.empty((count, size, size, 3), np.uint8)
+    for i, crop in enumerate(samples):
         image = photos[i % len(photos)]
         top, left = (rng.integers(side - size + 1) for side in image.shape[:2])
         crop[:] = image[top : top + size, left : left + size, :][:, :: rng.choice([-1, 1])]
-    return torch.from_numpy(found).permute(0, 3, 1, 2).float() / 255
+    return torch.from_numpy(samples).permute(0, 3, 1, 2).float() / 255
 
 
 class Affine(nn.Module):
@@ -131,7 +128,7 @@ class Autoencoder(nn.Module):
 
     x: (B, 3, H, W) in [0, 1], H and W multiples of 8. analysis: x -> y, (B, latent, H/8, W/8).
     synthesis: y -> x_hat. forward: x -> x_hat, with nothing in between. latent <= hidden <= 192.
-    A step of 1 in y is one of about 51 grey levels in a DCT coefficient: a coarse quantizer's.
+    A difference of 1 in y is one of about 51 grey values in a DCT coefficient, as of a coarse quantizer.
     """
 
     def __init__(self, latent: int = 32, hidden: int = 48):
@@ -162,10 +159,10 @@ def fit(
     seed: int = 0,
     every: Callable[[int], object] | None = None,
 ) -> list[float]:
-    """Minimise `loss` by Adam with cosine decay; the same seed gives the same steps, noise drawn in `loss` included.
+    """Minimise `loss` by Adam with cosine decay. The same seed gives the same updates, also where `loss` draws noise.
 
     parameters: what to train. loss: takes x, (batch, 3, size, size), and returns a scalar. crops: what x is drawn
-    from. every: called as every(step) after each step, 1 to `steps`. Returns the loss of each step, as floats.
+    from. steps: the number of updates. every: called as every(step) after each, 1 to `steps`. Returns the losses.
     """
     parameters = list(parameters)
     optimizer = torch.optim.Adam(parameters, lr=lr)
@@ -190,7 +187,7 @@ def fit(
 class Logistic(nn.Module):
     """A logistic density for each channel, smoothed by a box of width 1, which at integers is a pmf.
 
-    latents: (B, C, h, w), for the mean and spread to start from. y: (C, h, w) or (B, C, h, w), same shape out.
+    latents: (B, C, h, w); mean and scale start as theirs. y: (C, h, w) or (B, C, h, w), same shape out.
     """
 
     def __init__(self, latents: Tensor):
@@ -199,7 +196,7 @@ class Logistic(nn.Module):
         self.log_scale = nn.Parameter((latents.std((0, 2, 3)) * math.sqrt(3) / math.pi).log()[:, None, None])
 
     def likelihood(self, y: Tensor) -> Tensor:
-        """F(y + 1/2) - F(y - 1/2), at least 1e-9; folded to the side of the mean where sigmoids are small."""
+        """F(y + 1/2) - F(y - 1/2), at least 1e-9. Both are taken below the mean, where sigmoids are small and exact."""
         below, scale = -(y - self.mean).abs(), self.log_scale.exp()
         return (torch.sigmoid((below + 0.5) / scale) - torch.sigmoid((below - 0.5) / scale)).clamp_min(1e-9)
 
@@ -207,11 +204,11 @@ class Logistic(nn.Module):
         return -torch.log2(self.likelihood(y))
 
 
-# ---- chapter 04: a step of its own for each channel
+# ---- chapter 04: a gain for each channel
 
 
-class Codec(Autoencoder):
-    """The autoencoder with a gain per latent channel: the inverse of a quantizer's step, and learned like the rest.
+class GainedAutoencoder(Autoencoder):
+    """The autoencoder with a learned gain for each latent channel: the inverse of the width of a quantizer's bins.
 
     encode: x -> y, with noise or rounding of unit size to follow; decode: y_tilde or y_hat -> x_hat. The gains are
     1 at the start.
