@@ -57,11 +57,6 @@ def test_what_is_no_image(small, image):
         small.compress(image)
 
 
-def test_a_lam_out_of_range(small):
-    with pytest.raises(ValueError, match="between 0.001 and 0.06"):
-        small.compress(smooth_noise(16, 16), 0.07)
-
-
 def test_bits_are_where_the_detail_is(small):
     image = np.full((64, 64, 3), 128, np.uint8)
     detail = smooth_noise(16, 16).astype(int)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from nctutorial.codec.exact import ACTIVATION_LIMIT, IntegerConv2d, integer
+from nctutorial.codec.exact import ACTIVATION_LIMIT, IntegerConv2d
 from nctutorial.codec.units import NETWORK_ONE
 
 
@@ -14,8 +14,9 @@ def layer(fan_in, fan_out, kernel, stride=1, std=0.3, seed=0):
     return conv
 
 
-def integers(*shape, seed=0, size=20 * NETWORK_ONE):
-    return torch.from_numpy(np.random.default_rng(seed).integers(-size, size, shape)).double()
+def integers(*shape, size):
+    bound = size * NETWORK_ONE
+    return torch.from_numpy(np.random.default_rng(0).integers(-bound, bound, shape)).double()
 
 
 def by_hand(x, conv):
@@ -36,28 +37,17 @@ def by_hand(x, conv):
 
 
 @pytest.mark.parametrize("kernel, stride", [(1, 1), (3, 1), (5, 1), (3, 2)])
-@pytest.mark.parametrize("height, width", [(1, 1), (4, 5), (7, 2)])
-def test_a_convolution_is_that_of_pythons_integers(kernel, stride, height, width):
-    conv, x = layer(3, 4, kernel, stride), integers(1, 3, height, width)
+@pytest.mark.parametrize("height, width, size", [(1, 1, 20), (4, 5, 20), (7, 2, 127)])  # the last: many are clamped
+def test_a_convolution_is_that_of_pythons_integers(kernel, stride, height, width, size):
+    conv, x = layer(3, 4, kernel, stride), integers(1, 3, height, width, size=size)
     np.testing.assert_array_equal(IntegerConv2d(conv)(x)[0].numpy(), by_hand(x, conv))
-
-
-def test_it_approximates_the_float_network():
-    network = nn.Sequential(
-        layer(6, 8, 3), nn.ReLU(), layer(8, 16, 1, seed=1), nn.PixelShuffle(2), layer(4, 2, 5, seed=2)
-    )
-    x = torch.rand(2, 6, 5, 7) * 4 - 2
-    with torch.no_grad():
-        out = integer(network)(torch.round(x.double() * NETWORK_ONE)) / NETWORK_ONE
-        torch.testing.assert_close(out, network(x).double(), atol=0.02, rtol=0)
-    assert network[0].weight.dtype == torch.float32  # the original is as it was
 
 
 def test_results_do_not_depend_on_the_order_of_summation():
     """Channels in another order, in a batch, in another memory format: floats differ, these do not."""
     conv, other, order = layer(200, 16, 3), layer(200, 16, 3), torch.randperm(200)
     other.weight.data = conv.weight.data[:, order]
-    x = integers(1, 200, 9, 9, size=100 * NETWORK_ONE)
+    x = integers(1, 200, 9, 9, size=100)
     first, exact = IntegerConv2d(conv)(x), IntegerConv2d(other)
     for same in (x[:, order], x[:, order].contiguous(memory_format=torch.channels_last), torch.cat([x, -x])[:, order]):
         assert torch.equal(first, exact(same)[:1])
@@ -71,11 +61,3 @@ def test_sums_that_floats_do_not_hold_are_refused():
         conv.weight[0] = 2.0**21  # 2^21 4096 2^19 4 = 2^54
     with pytest.raises(ValueError, match="too large"):
         IntegerConv2d(conv)
-
-
-def test_activations_are_clamped():
-    conv, limit = layer(1, 1, 1), ACTIVATION_LIMIT
-    with torch.no_grad():
-        conv.weight.fill_(3.0)
-    x = torch.tensor([[[[limit - 1.0, 1.0 - limit]]]], dtype=torch.float64)
-    assert IntegerConv2d(conv)(x).flatten().tolist() == [limit - 1, 1 - limit]

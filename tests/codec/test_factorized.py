@@ -138,13 +138,6 @@ def test_differences_are_those_of_a_loop_and_sums_take_them_back(h, w, seed):
     np.testing.assert_array_equal(sums(d).numpy(), k)
 
 
-def test_a_part_of_a_photo_is_dequantized_like_the_whole(small):
-    symbols = small.quantize(small.analyze(smooth_noise(80, 128)), 0.01)
-    whole, part = (symbols.in_steps(area) for area in ((slice(0, 5), slice(0, 8)), (slice(2, 4), slice(3, 8))))
-    np.testing.assert_array_equal(part, whole[:, 2:4, 3:8])
-    assert (small.deadzone[:, :3] == 0).all() and (small.deadzone[:, 3:] > 0).any()
-
-
 def test_differences_that_add_up_to_no_symbol_are_refused(small):
     symbols = small.quantize(small.analyze(np.zeros((16, 48, 3), np.uint8)), 0.01)
     symbols.values[0] = 16000, 300, 83

@@ -97,17 +97,6 @@ def test_quantile_inverts_the_cumulative():
         np.testing.assert_allclose(found, probability, rtol=1e-6)
 
 
-def test_bits_of_maps_are_those_of_each_channel():
-    prior, rng = random_prior(), np.random.default_rng(0)
-    low = rng.normal(size=(2, 4, 3, 5))
-    high = low + rng.uniform(0.1, 2, low.shape)
-    with torch.no_grad():
-        bits = prior.bits(torch.from_numpy(low), torch.from_numpy(high)).numpy()
-    for c in range(4):
-        mass = balle_2018(prior, c, high[:, c].ravel()) - balle_2018(prior, c, low[:, c].ravel())
-        np.testing.assert_allclose(bits[:, c].ravel(), -np.log2(mass), rtol=1e-8)
-
-
 # ---- the integer prior
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nctutorial import BitstreamError
-from nctutorial.codec.rangecoder import ESCAPE_BITS, SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables, with_escape
+from nctutorial.codec.rangecoder import ESCAPE_BITS, SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables
 
 
 def table(counts, low):
@@ -68,11 +68,6 @@ def test_bits_are_the_cross_entropy(problem):
     order = np.random.default_rng(0).permutation(bits.size)  # and the same when each symbol names its table
     names = np.repeat(np.arange(len(symbols), dtype=np.uint8), symbols.shape[1])
     np.testing.assert_array_equal(tables.bits(symbols.ravel()[order], names[order]), bits.ravel()[order])
-
-
-def test_the_escape_gets_what_the_symbols_leave():
-    assert with_escape(np.array([0, 5, 2**20])).tolist() == [1, 5, 2**20, 2**22 - 2**20 - 6]
-    assert with_escape(np.array([2**22])).tolist() == [2**22, 1]
 
 
 def test_several_calls_share_a_payload():
