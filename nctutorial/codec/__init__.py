@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors.torch import load as load_tensors
 
 from ..data import WEIGHTS
@@ -22,7 +21,7 @@ CODECS: dict[str, tuple[type[Model], type[Codec]]] = {
     "hyperprior": (HyperpriorModel, HyperpriorCodec),
 }
 NAMES = tuple(CODECS)
-LARGEST_SIZE = 4096  # channels of a model
+LARGEST_SIZE, MOST_BLOCKS = 512, 32  # channels of a layer, and residual blocks, in a file of weights
 
 
 @functools.lru_cache
@@ -54,10 +53,10 @@ def from_bytes(data: bytes) -> Codec:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         facts = json.loads(header["__metadata__"]["codec"])
         model_type, codec_type = CODECS[facts["kind"]]
-        model = _without_memory(model_type, facts["sizes"])
-        state = {name: t.float() if t.is_floating_point() else t for name, t in load_tensors(data).items()}
-        model.load_state_dict({name: state.pop(name) for name in model.state_dict()}, assign=True)
-        codec = codec_type(model.to(memory_format=torch.channels_last), state)  # type: ignore[call-overload]
+        model = model_type(**_checked(facts["sizes"]))
+        state = load_tensors(data)
+        model.load_state_dict({name: state.pop(name) for name in model.state_dict()})
+        codec = codec_type(model, state)
         noted = facts["sha256"]
     except Exception as error:  # on a damaged file the readers raise nearly anything
         raise ValueError("does not hold the weights of a codec of this edition") from error
@@ -66,17 +65,16 @@ def from_bytes(data: bytes) -> Codec:
     return codec
 
 
-def _without_memory(model_type: type[Model], sizes: dict[str, Any]) -> Model:
-    """A model on the meta device: the sizes that a file declares are compared with its tensors before memory is taken.
-
-    Raises ValueError if they are out of range.
-    """
+def _checked(sizes: dict[str, Any]) -> dict[str, Any]:
+    """The sizes that a file declares, if a model of them takes no more than half a gigabyte. Raises ValueError."""
     sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in sizes.items()}
-    numbers = [number for size in sizes.values() for number in (size if isinstance(size, tuple) else (size,))]
-    if not all(type(number) is int and 0 < number <= LARGEST_SIZE for number in numbers) or max(sizes["depth"]) > 64:
-        raise ValueError(f"the sizes {sizes} are out of range")
-    with torch.device("meta"):
-        return model_type(**sizes)
+    parts = [size if isinstance(size, tuple) else (size,) for size in sizes.values()]
+    numbers = sum(parts, ())
+    if not all(type(number) is int and number > 0 for number in numbers) or len(numbers) > 32:
+        raise ValueError(f"{sizes} are no sizes of a model")
+    if max(map(sum, parts)) > LARGEST_SIZE or sum(sizes["depth"]) > MOST_BLOCKS:
+        raise ValueError(f"the sizes {sizes} are too large")
+    return sizes
 
 
 def decompress(data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> np.ndarray:
