@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -66,6 +68,24 @@ def jupyterlab(root: Path, settings: Path):
         except subprocess.TimeoutExpired:
             os.killpg(server.pid, signal.SIGKILL)
         log.close()
+
+
+@contextlib.contextmanager
+def one_notebook(*cells: str):
+    """A notebook of these code cells, open in a browser. Yields (page, folder); folder/settings/log is the server's."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        browser_at(shutil.which(os.environ.get("CHROMIUM", "chromium"))) as browser,
+    ):
+        folder = Path(name)
+        for part in ("root", "settings"):
+            (folder / part).mkdir()
+        notebook(folder / "root" / "cells.ipynb", *cells)
+        with jupyterlab(folder / "root", folder / "settings") as url:
+            page = browser.new_page(viewport={"width": 1400, "height": 1000})
+            page.set_default_timeout(60_000)
+            open_notebook(page, url("cells.ipynb"))
+            yield page, folder
 
 
 def notebook(path: Path, *cells: str):

@@ -8,12 +8,9 @@ Prints a table, and exits with 1 if anything was wrong. Needs a system with /pro
 """
 
 import argparse
-import os
 import random
 import re
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +19,7 @@ from PIL import Image
 from nctutorial import data, load_codec
 from nctutorial.widgets.measurements import scaled_down
 from tests.browser.explorer_page import ExplorerPage
-from tests.browser.lab import browser_at, jupyterlab, notebook, open_notebook, run_cell
+from tests.browser.lab import one_notebook, run_cell
 
 CELLS = (
     "from nctutorial.widgets import LambdaExplorer\nfirst = LambdaExplorer('stream')\nfirst",
@@ -125,12 +122,11 @@ class Abuse:
         return resident / 1e6, used / 1e6, threads, awake
 
 
-def abuse(page, url: str, folder: Path, log: Path, seconds: float, seed: int, reruns: int) -> dict:
-    """Open the notebook of CELLS at `url` and abuse it. log: of the server. Returns the row of the table."""
+def abuse(page, folder: Path, seconds: float, seed: int, reruns: int) -> dict:
+    """Abuse the notebook of CELLS that is open. folder: as in `one_notebook`. Returns the row of the table."""
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
-    open_notebook(page, url)
     run_cell(page, 0)
     run_cell(page, 1)
     it, explorers = Abuse(page, folder, seed), [ExplorerPage(page, 0), ExplorerPage(page, 1)]
@@ -156,7 +152,7 @@ def abuse(page, url: str, folder: Path, log: Path, seconds: float, seed: int, re
     page.wait_for_timeout(5000)
     right.append((explorers[1].root.get_attribute("data-frame"), explorers[1].pixels()) == second)
     again = it.measure()
-    text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
+    text = re.sub(r"\x1b\[[0-9;]*m", "", (folder / "settings" / "log").read_text(errors="replace"))
     python = re.findall(r"^(?!KeyboardInterrupt)\w*(?:Error|Exception)\b.*", text, re.M)
     errors = [*faults, *python, *page.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_text_contents()]
     return it.counts | {
@@ -173,16 +169,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--reruns", type=int, default=10, help="of the first cell, after it")
     args = parser.parse_args()
-    chromium = shutil.which(os.environ.get("CHROMIUM", "chromium"))
-    with tempfile.TemporaryDirectory() as folder, browser_at(chromium) as browser:
-        root, settings = Path(folder, "root"), Path(folder, "settings")
-        root.mkdir()
-        settings.mkdir()
-        notebook(root / "abuse.ipynb", *CELLS)
-        with jupyterlab(root, settings) as url:
-            page = browser.new_page(viewport={"width": 1400, "height": 1000})
-            page.set_default_timeout(60_000)
-            row = abuse(page, url("abuse.ipynb"), Path(folder), settings / "log", args.seconds, args.seed, args.reruns)
+    with one_notebook(*CELLS) as (page, folder):
+        row = abuse(page, folder, args.seconds, args.seed, args.reruns)
     print("| moves | switches | uploads | interrupts | errors | memory (MB) | in use | threads | last states right |")
     print("|-------|----------|---------|------------|--------|-------------|--------|---------|-------------------|")
     right = "yes" if row["right"] else "NO"

@@ -8,36 +8,17 @@ waits for a rest. A drag is 120 input events at 60 Hz that sweep λ; from the re
 """
 
 import argparse
-import json
-import os
-import shutil
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
-from tests.browser.lab import browser_at, jupyterlab, notebook, open_notebook, run_all
+from tests.browser.lab import one_notebook, run_cell
 
-CELLS = (
-    """
+CELL = """
 from nctutorial.widgets import LambdaExplorer
 explorer = LambdaExplorer({photo!r}, model={model!r})
 explorer.other = {other!r}
 explorer
-""",
-    """
-import json, time
-import numpy as np
-def seconds(lam):
-    start = time.perf_counter(); explorer.lam = lam; explorer._update(); return time.perf_counter() - start
-lams, code = explorer.stops[1:-1:2], explorer._measured.code
-code.cache_clear()
-new, again = ([seconds(lam) for lam in lams] for _ in range(2))
-code.cache_clear()
-explorer.lam = 0.01
-print(json.dumps([np.median(times) for times in (new, again)]))
-""",
-)
+"""
 WATCH = """
 () => {
   const root = document.querySelector(".nct-explorer");
@@ -106,30 +87,19 @@ def main():
     parser.add_argument("--moves", type=int, default=60)
     parser.add_argument("--settle", type=float, default=30, help="seconds for curves and stops before the clock starts")
     args = parser.parse_args()
-    chromium = shutil.which(os.environ.get("CHROMIUM", "chromium"))
-    with tempfile.TemporaryDirectory() as folder, browser_at(chromium) as browser:
-        root, settings = Path(folder, "root"), Path(folder, "settings")
-        root.mkdir()
-        settings.mkdir()
-        notebook(root / "explorer.ipynb", CELLS[0].format(**vars(args)), CELLS[1])
-        with jupyterlab(root, settings) as url:
-            page = browser.new_page(viewport={"width": 1400, "height": 1000})
-            open_notebook(page, url("explorer.ipynb"))
-            run_all(page)
-            page.wait_for_selector(".nct-explorer[data-frame]")
-            kernel = json.loads(page.locator(".jp-OutputArea-output pre").last.inner_text())
-            page.evaluate(WATCH)
-            page.wait_for_timeout(1000 * args.settle)
-            keys = arrow_keys(page, args.moves)
-            drags = [drag(page) for _ in range(5)]
+    with one_notebook(CELL.format(**vars(args))) as (page, _):
+        run_cell(page, 0)
+        page.wait_for_selector(".nct-explorer[data-frame]")
+        page.evaluate(WATCH)
+        page.wait_for_timeout(1000 * args.settle)
+        keys = arrow_keys(page, args.moves)
+        drags = [drag(page) for _ in range(5)]
     print(f"photo {args.photo}, model {args.model}, compared with {args.other}; milliseconds\n")
     print("|                                      | median |  p95 | maximum |")
     print("|--------------------------------------|--------|------|---------|")
     rows = {"arrow key to painted picture": keys, "release of a drag to painted picture": [lag for _, lag in drags]}
     for label, times in rows.items():
         print(f"| {label:36} | {np.median(times):6.0f} | {np.percentile(times, 95):4.0f} | {max(times):7.0f} |")
-    for label, seconds in zip(("a move to a new λ", "to a λ that is kept"), kernel, strict=True):
-        print(f"| {'in the kernel: ' + label:36} | {1000 * seconds:6.0f} |      |         |")
     print(f"\npictures painted during a drag of 2 s at 60 Hz: {[n for n, _ in drags]}")
 
 

@@ -1,8 +1,7 @@
-"""FrameSlider: what Python sends, the static picture, the slider in a browser."""
+"""FrameSlider: what Python sends, the static picture."""
 
 import base64
 import io
-import json
 
 import numpy as np
 import pytest
@@ -68,63 +67,3 @@ def test_bad_frames():
         FrameSlider(lambda v: None, COLOURS, "step")
     with pytest.raises(ValueError, match=rf"the frames take 1\d\d\d kB, more than {MAX_BYTES // 1000}: lower the dpi"):
         FrameSlider(noise, [1, 2], "step")
-
-
-PAGE = """<!doctype html><meta charset="utf-8"><style>{css}</style><div id="at"></div>
-<script type="module">
-{esm}
-const state = {state};
-const listeners = {{}};
-state.frames = state.frames.map((s) => new DataView(Uint8Array.from(atob(s), (c) => c.charCodeAt(0)).buffer));
-window.saved = [];
-window.model = {{
-  get: (key) => state[key],
-  set: (key, value) => {{ state[key] = value; listeners["change:" + key]?.(); }},
-  on: (event, listener) => (listeners[event] = listener),
-  off: (event) => delete listeners[event],
-  save_changes: () => window.saved.push(state.index),
-  send: (content) => window.saved.push(content.kind),
-}};
-await initialize({{ model }});
-window.leave = render({{ model, el: document.getElementById("at") }});
-</script>"""
-
-
-def test_in_a_browser(chromium, tmp_path):
-    """Arrow keys turn the pages; the slider has a name and says its value; nothing but this page is needed."""
-    from playwright.sync_api import expect, sync_playwright
-
-    slider = FrameSlider(flat, COLOURS, "step", "levels")
-    frames = [base64.b64encode(frame).decode() for frame in slider.frames]
-    traits = {name: getattr(slider, name) for name in ("index", "label", "captions", "kit", "palette")}
-    state = json.dumps(traits | {"frames": frames}).replace("</", "<\\/")
-    (tmp_path / "page.html").write_text(PAGE.format(css=slider._css, esm=slider._esm, state=state), "utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 320, "height": 400})
-        errors = []
-        page.on("pageerror", lambda error: errors.append(error))
-        page.goto((tmp_path / "page.html").as_uri())
-        control = page.get_by_role("slider", name="step")
-
-        def shown():
-            picture = page.locator("img:visible")
-            expect(picture).to_have_count(1)
-            shot = pixels(picture.screenshot())
-            return picture.get_attribute("alt"), tuple(int(c) for c in shot[shot.shape[0] // 2, shot.shape[1] // 2])
-
-        assert shown() == ("1 levels", (255, 0, 0))
-        control.focus()
-        page.keyboard.press("ArrowRight")
-        assert shown() == ("2.5 levels", (0, 255, 0))
-        assert control.get_attribute("aria-valuetext") == "2.5 levels"
-        page.keyboard.press("End")
-        assert shown() == ("4 levels", (0, 0, 255))
-        assert page.evaluate("saved") == [1, 2]
-        page.evaluate("model.set('index', 0)")  # as the kernel would
-        assert shown() == ("1 levels", (255, 0, 0)) and control.input_value() == "0"
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320
-        page.evaluate("leave()")
-        assert page.evaluate("saved") == [1, 2, "gone"]
-        assert not errors
-        browser.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import io
 import threading
 import time
@@ -76,17 +77,27 @@ def test_the_trail_is_bounded(toy):
 
 
 def test_static_page(widget):
-    widget.run(0.02, 10)
-    bundle, metadata = widget._repr_mimebundle_()
-    assert {"application/vnd.jupyter.widget-view+json", "image/png", "text/plain"} <= set(bundle)
-    assert bundle["text/plain"] == "LiveTraining(λ = 0.02, 10 steps)"
-    picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    for lam in (0.02, 0.004, 0.02, 0.01):
+        widget.run(lam, 10)
+    assert repr(widget) == "LiveTraining(λ = 0.01, 40 steps)" and widget.alt()
+    plane, *pictures = widget.figure().axes
+    assert [axes.get_title() for axes in pictures] == ["after λ = 0.004", "after λ = 0.02", "after λ = 0.01"]
+    assert plane.lines[0].get_xydata().tolist() == [point[2:] for point in widget.trail]
+    picture = Image.open(io.BytesIO(base64.b64decode(widget.picture())))
     assert picture.size == (900, 440)
-    assert np.ptp(np.asarray(picture.convert("L"))) > 200, "not blank"
-    assert metadata["image/png"]["alt"]
 
 
 # ---- training in an event loop, as in a notebook
+
+
+def in_loop(test):
+    """Run a coroutine as a test."""
+
+    @functools.wraps(test)
+    def run(**fixtures):
+        asyncio.run(test(**fixtures))
+
+    return run
 
 
 def test_it_needs_an_event_loop(widget, toy):
@@ -95,109 +106,81 @@ def test_it_needs_an_event_loop(widget, toy):
     assert not widget.running and toy.lams == []
 
 
-def test_start_steer_pause_go_on(widget, toy):
-    async def read():
-        widget.running = True
-        assert toy.lams == [], "starting must not block"
-        await until(lambda: len(toy.lams) >= 3)
-        assert set(toy.lams) == {0.01}
-        seen = len(toy.lams)
-        widget.lam = 0.05
-        await until(lambda: len(toy.lams) >= seen + 3)
-        assert set(toy.lams[seen:]) == {0.05}, "the very next step is at the new λ"
-        widget.running = False
-        seen = len(toy.lams)
-        await asyncio.sleep(0.1)
-        assert len(toy.lams) == seen, "no step after a pause"
-        widget.running = True
-        await until(lambda: len(toy.lams) > seen)
-        widget.running = False
-
-    asyncio.run(read())
-    assert widget.steps == len(toy.lams)
-
-
-def test_pausing_and_starting_at_once_leaves_one_task(widget):
-    async def read():
-        widget.running = True
-        await until(lambda: widget.steps > 0)
-        task = widget._task
-        widget.running = False
-        widget.running = True
-        assert widget._task is task
-        await until(lambda: widget.steps > 3)
-        widget.running = False
-        await asyncio.wait_for(task, 5)
-
-    asyncio.run(read())
+@in_loop
+async def test_start_steer_pause_go_on(toy):
+    widget = LiveTraining(toy.step, toy.measure)
+    widget.running = True
+    assert toy.lams == [], "starting must not block"
+    await until(lambda: len(toy.lams) >= 3)
+    assert set(toy.lams) == {0.01}
+    seen = len(toy.lams)
+    widget.lam = 0.05
+    await until(lambda: len(toy.lams) >= seen + 3)
+    assert set(toy.lams[seen:]) == {0.05}, "the very next step is at the new λ"
+    widget.running = False
+    seen = len(toy.lams)
+    await asyncio.sleep(0.1)
+    assert len(toy.lams) == seen, "no step after a pause"
+    task = widget._task
+    for running in (True, False, True):
+        widget.running = running
+    await until(lambda: len(toy.lams) > seen)
+    assert task.done() and widget.steps == len(toy.lams)
+    task = widget._task
+    widget.running = False
+    widget.running = True
+    await asyncio.sleep(0.02)
+    assert widget._task is task, "one task, however fast the button is pressed"
+    widget.running = False
 
 
-def test_a_start_from_another_thread_trains_where_the_widget_was_made(toy):
-    async def read():
-        threads = []
-        widget = LiveTraining(lambda lam: threads.append(threading.get_ident()), toy.measure)
-        for _ in range(2):
-            seen = len(threads)
-            await asyncio.to_thread(setattr, widget, "running", True)
-            await until(lambda seen=seen: len(threads) > seen + 2)
-            await asyncio.to_thread(setattr, widget, "running", False)
-            await asyncio.wait_for(widget._task, 5)
-        assert set(threads) == {threading.get_ident()} and widget.note == ""
-
-    asyncio.run(read())
-
-
-def test_one_widget_trains_at_a_time(widget):
-    async def read():
-        second_toy = Toy()
-        second = LiveTraining(second_toy.step, second_toy.measure)
-        widget.running = True
-        await until(lambda: widget.steps > 0)
-        second.running = True
-        assert not widget.running
-        seen = widget.steps
-        await until(lambda: second.steps > 3)
-        assert widget.steps == seen
-        second.running = False
-
-    asyncio.run(read())
-
-
-def test_it_stops_when_nobody_touches_it(toy):
-    widget = Short(toy.step, toy.measure)
-
-    async def read():
-        widget.running = True
-        await until(lambda: not widget.running)
-
-    asyncio.run(read())
-    assert len(toy.lams) == 7
-    assert "No touch for 7 steps" in widget.note
-
-
-def test_it_stops_when_its_last_view_goes(widget):
-    async def read():
-        widget.running = True
-        await until(lambda: widget.steps > 0)
-        widget._handle_custom_msg({"kind": "gone"}, [])
-        assert not widget.running
+@in_loop
+async def test_a_start_from_another_thread_trains_where_the_widget_was_made(toy):
+    threads = []
+    widget = LiveTraining(lambda lam: threads.append(threading.get_ident()), toy.measure)
+    for _ in range(2):
+        seen = len(threads)
+        await asyncio.to_thread(setattr, widget, "running", True)
+        await until(lambda seen=seen: len(threads) > seen + 2)
+        await asyncio.to_thread(setattr, widget, "running", False)
         await asyncio.wait_for(widget._task, 5)
+    assert set(threads) == {threading.get_ident()} and widget.note == ""
 
-    asyncio.run(read())
+
+@in_loop
+async def test_one_widget_trains_at_a_time(toy):
+    first, second = LiveTraining(toy.step, toy.measure), LiveTraining(toy.step, toy.measure)
+    first.running = True
+    await until(lambda: first.steps > 0)
+    second.running = True
+    assert not first.running
+    seen = first.steps
+    await until(lambda: second.steps > 3)
+    assert first.steps == seen
+    second.running = False
 
 
-def test_a_step_that_fails_is_reported(toy):
-    def fail(lam):
-        raise FloatingPointError("the loss is not finite")
+def fail(lam):
+    raise FloatingPointError("the loss is not finite")
 
-    widget = LiveTraining(fail, toy.measure)
 
-    async def read():
-        widget.running = True
-        await until(lambda: not widget.running)
-
-    asyncio.run(read())
-    assert widget.note == "Training failed: FloatingPointError: the loss is not finite"
+@pytest.mark.parametrize(
+    "step, gone, steps, note",
+    [
+        (Toy().step, False, 7, "No touch for 7 steps."),
+        (fail, False, 0, "Training failed: FloatingPointError: the loss is not finite"),
+        (Toy().step, True, 0, "The widget was closed."),
+    ],
+)
+@in_loop
+async def test_what_stops_it(step, gone, steps, note):
+    widget = Short(step, Toy().measure)
+    widget.running = True
+    if gone:
+        widget._handle_custom_msg({"kind": "gone"}, [])
+    await until(lambda: not widget.running)
+    await asyncio.wait_for(widget._task or asyncio.sleep(0), 5)
+    assert (widget.steps, widget.note) == (steps, note)
 
 
 # ---- in a real kernel
@@ -248,40 +231,36 @@ def wait_for(client, expression):
     pytest.fail(f"in the kernel, {expression} never became true")
 
 
-def test_the_kernel_trains_between_cells_and_an_interrupt_stops_it(kernel):
-    manager, client = kernel
-    execute(client, SETUP)
-    wait_for(client, "widget.steps > 5")
-    time.sleep(0.3)  # no cell runs now: the kernel itself ignores interrupts
-    manager.interrupt_kernel()
-    wait_for(client, "not widget.running")
-    assert execute(client, "print(widget.note)") == "The kernel was interrupted."
-    seen = execute(client, "print(widget.steps)")
-    time.sleep(0.3)
-    assert execute(client, "print(widget.steps)") == seen
-    # It can go on, and be stopped once more.
-    execute(client, "widget.running = True")
-    wait_for(client, f"widget.steps > {seen}")
-    time.sleep(0.3)
-    manager.interrupt_kernel()
-    wait_for(client, "not widget.running")
-
-
 def begin(client):
     """Make a widget in the kernel and see it train."""
     execute(client, SETUP)
-    wait_for(client, "widget.steps > 2")
+    wait_for(client, "widget.steps > 5")
 
 
-def interrupted(manager, client, code):
-    """Interrupt the kernel while it runs a cell, and return the name of the error that ends the cell."""
+def end_of_cell(manager, client, code, interrupt=True):
+    """The name of the error that ends a cell, which is interrupted while it runs."""
     message = client.execute(code, stop_on_error=False)  # or what follows at once may be left out
-    time.sleep(1)
-    manager.interrupt_kernel()
+    if interrupt:
+        time.sleep(1)
+        manager.interrupt_kernel()
     reply = client.get_shell_msg(timeout=30)
     while reply["parent_header"]["msg_id"] != message:
         reply = client.get_shell_msg(timeout=30)
     return reply["content"]["ename"]
+
+
+def test_the_kernel_trains_between_cells_and_an_interrupt_stops_it(kernel):
+    manager, client = kernel
+    begin(client)
+    for _ in range(2):  # it can go on, and be stopped once more
+        time.sleep(0.3)  # no cell runs now: the kernel itself ignores interrupts
+        manager.interrupt_kernel()
+        wait_for(client, "not widget.running")
+        note, seen = execute(client, "print(widget.note, widget.steps, sep=';')").split(";")
+        time.sleep(0.3)
+        assert note == "The kernel was interrupted." and execute(client, "print(widget.steps)") == seen
+        execute(client, "widget.running = True")
+        wait_for(client, f"widget.steps > {seen}")
 
 
 def test_an_interrupt_still_stops_a_cell_afterwards(kernel):
@@ -289,22 +268,16 @@ def test_an_interrupt_still_stops_a_cell_afterwards(kernel):
     begin(client)
     execute(client, "widget.running = False")
     time.sleep(0.2)
-    assert interrupted(manager, client, "time.sleep(60)") == "KeyboardInterrupt"
+    assert end_of_cell(manager, client, "time.sleep(60)") == "KeyboardInterrupt"
     assert execute(client, "print(1 + 1, widget.note)") == "2"
 
 
-def test_the_interrupt_of_a_cell_stops_the_training_too(kernel):
+def test_the_interrupt_of_a_cell_stops_the_training_and_an_error_does_not(kernel):
     manager, client = kernel
     begin(client)
-    assert interrupted(manager, client, "time.sleep(60)") == "KeyboardInterrupt"
+    assert end_of_cell(manager, client, "1 / 0", interrupt=False) == "ZeroDivisionError"
+    assert execute(client, "print(widget.running)") == "True"
+    assert end_of_cell(manager, client, "time.sleep(60)") == "KeyboardInterrupt"
     assert execute(client, "print(widget.running, widget.note)") == "False The kernel was interrupted."
-
-
-def test_an_error_in_a_cell_does_not_stop_the_training(kernel):
-    _, client = kernel
-    begin(client)
-    reply = client.execute_interactive("1 / 0", timeout=60, stop_on_error=False, output_hook=lambda message: None)
-    assert reply["content"]["ename"] == "ZeroDivisionError"
-    assert execute(client, "print(widget.running); widget.running = False") == "True"
     listeners = "[str(listener) for listener in get_ipython().events.callbacks['post_run_cell']]"
     wait_for(client, f"not any('Live' in listener for listener in {listeners})")
