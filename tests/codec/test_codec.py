@@ -121,6 +121,7 @@ def test_weights_that_do_not_say_what_they_are(small, facts):
     [
         *({"wide": size} for size in (17, 4096, 10**9, -1, 2.5, "a", None, [1, 2], float("nan"))),
         *({"depth": depth} for depth in ([0, 0], [1], [2, 1], [10**9, 1], [4096, 4096], 7, {})),
+        *({"slices": slices} for slices in ([0, 24], [24], [1] * 10_000)),
         {"wide": 0},
         {"another": 3},
     ],
