@@ -15,7 +15,7 @@ from typing import NoReturn, get_args
 from . import data, metrics
 from .codec import NAMES, bitstream, decompress, load_codec, units
 from .tools import benchmark, survey
-from .training.loop import Recipe, train
+from .training import Recipe, train
 
 
 class _Parser(argparse.ArgumentParser):

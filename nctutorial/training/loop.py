@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,54 +15,16 @@ from .. import metrics
 from ..codec import CODECS
 from ..codec.base import Codec
 from ..codec.model import Model
-from ..codec.rounding import HARD, Rounding
+from ..codec.rounding import Rounding
 from ..codec.tiles import STRIDE
 from ..codec.units import LAM_MAX, LAM_MIN
 from ..data import pad_to_multiple, photo, photo_names, to_tensor, to_uint8
 from .checkpoints import load_checkpoint, read_log, save_checkpoint, write_log
 from .crops import CROP, random_crops, read_photos, start_from, start_from_pca
 from .optimizers import optimizers
+from .recipe import Recipe
 
 VALIDATION_LAMS = (0.001, 0.0028, 0.0078, 0.0215, 0.06)
-WARM_UP = 100  # steps
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: two phases, in each of which the learning rate is constant for a third and falls linearly to 0.
-
-    In the first all learns, and `rounding` stands in for the quantizer. In the last `decoder_steps` the encoder rests,
-    and all behind it learns with the quantizer that files use. Raises ValueError if `crop` is not a multiple of 16 or
-    there is no such rounding.
-    """
-
-    steps: int = 40_000
-    decoder_steps: int = 5_000
-    batch: int = 8
-    crop: int = CROP
-    lr: float = 2e-3
-    seed: int = 0
-    rounding_cost: float = 8.66  # see codec.rounding.best_deadzone
-    rounding: Literal["noise", "random"] = "noise"  # see codec.rounding.Rounding
-    every: int = 500  # steps between validations
-    bf16: bool = False  # run the transforms in bfloat16; a GPU always does
-
-    def __post_init__(self) -> None:
-        if self.crop % STRIDE:
-            raise ValueError(f"crop must be a multiple of {STRIDE}, not {self.crop}")
-        if self.rounding not in ("noise", "random"):
-            raise ValueError(f"rounding must be noise or random, not {self.rounding}")
-
-    def at(self, step: int) -> tuple[bool, float, Rounding]:
-        """Whether the encoder learns, the learning rate as a part of its peak, and the rounding at a step.
-
-        The temperature of random rounding falls with the learning rate, from 0.35 to 0.1.
-        """
-        joint = self.steps - self.decoder_steps
-        begin, end = (0, joint) if step < joint else (joint, self.steps)
-        fall = min(1.0, 1.5 * (end - step) / (end - begin))
-        rate = min(fall, (step - begin + 1) / WARM_UP)
-        return step < joint, rate, Rounding(self.rounding, max(0.35 * fall, 0.1)) if step < joint else HARD
 
 
 def random_lams(count: int) -> Tensor:

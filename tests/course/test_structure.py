@@ -67,7 +67,7 @@ def test_no_arrow_leads_back():
 
 def test_the_project_is_small():
     package = lines(*MODULES)
-    assert package <= 3700
+    assert package <= 4500
     assert lines(*FRONT_ENDS) <= 800
     assert lines(*(ROOT / "tests").rglob("*.py")) <= 2 * package
 
