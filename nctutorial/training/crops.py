@@ -1,5 +1,6 @@
 """What a training sees and where it starts: photos, crops of them, the PCA of patches or other weights."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -69,13 +70,19 @@ def start_from_pca(model: Model, photos: list[np.ndarray], rng: np.random.Genera
 
 
 @torch.no_grad()
-def start_from(model: Model, path: Path | str, photos: list[np.ndarray], rng: np.random.Generator) -> None:
-    """Start with the weights in a file; of the other kind's weights with the transforms alone."""
+def start_from(model: Model, path: Path | str, photos: list[np.ndarray], rng: np.random.Generator) -> Model:
+    """The model in a file; or, if that is of the other kind, `model` with its transforms.
+
+    Raises ValueError if these have other sizes.
+    """
     other, own = load_codec(str(path)).model, model.state_dict()
     if other.kind == model.kind:
-        model.load_state_dict(other.state_dict())
-        return
+        return copy.deepcopy(other).requires_grad_(True)
     weights = {name: value for name, value in other.state_dict().items() if name in own and name != "deadzone"}
-    model.load_state_dict(weights, strict=False)
+    try:
+        model.load_state_dict(weights, strict=False)
+    except RuntimeError:
+        raise ValueError(f"the transforms in {path} have other sizes than those of a {model.kind} model") from None
     y = model.analyze_tensor(random_crops(photos, rng, 64))
     model.start_prior(y.std((0, 2, 3)).clamp_min(0.1))
+    return model

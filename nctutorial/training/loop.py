@@ -98,7 +98,7 @@ def _start(kind: Callable[[], Model], weights: Path | str | None, photos: list[n
     if weights is None:
         start_from_pca(model, photos, rng)
     else:
-        start_from(model, weights, photos, rng)
+        model = start_from(model, weights, photos, rng)
     model = model.to(device).train()
     model.bf16 = recipe.bf16 or device == "cuda"
     return model

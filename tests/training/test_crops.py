@@ -74,7 +74,8 @@ def test_a_start_takes_all_weights_of_its_kind_and_the_transforms_of_the_other(t
     path, model = tmp_path / "start.safetensors", CODECS[kind][0](**SIZES[kind])
     small_codec(other).save(path)
     before, given = {name: t.clone() for name, t in model.state_dict().items()}, small_codec(other).model.state_dict()
-    start_from(model, path, [smooth_noise(160, 192)], np.random.default_rng(0))
+    model = start_from(model, path, [smooth_noise(160, 192)], np.random.default_rng(0))
+    assert all(p.requires_grad for p in model.parameters())
     for name, tensor in model.state_dict().items():
         if kind == other or (name in given and name != "deadzone"):
             assert torch.equal(tensor, given[name]), name
@@ -82,3 +83,10 @@ def test_a_start_takes_all_weights_of_its_kind_and_the_transforms_of_the_other(t
             assert torch.equal(tensor, before[name]), name
     if kind == "hyperprior" != other:
         assert (model.unit > 0).all() and len(model.unit.unique()) > 12
+
+
+def test_transforms_of_other_sizes_are_refused(tmp_path):
+    path = tmp_path / "start.safetensors"
+    small_codec("factorized").save(path)
+    with pytest.raises(ValueError, match="start.safetensors have other sizes than those of a hyperprior model"):
+        start_from(CODECS["hyperprior"][0](), path, [], np.random.default_rng(0))
