@@ -31,7 +31,7 @@ def small_codec(kind="factorized"):
     start_from_pca(model, [smooth_noise(160, 192, seed) for seed in range(4)], np.random.default_rng(0))
     for layer in (model.analysis[-1], model.synthesis[-1].conv):  # 0 so far: let the networks matter a little
         torch.nn.init.normal_(layer.weight, std=0.002)
-    return model.finish()
+    return CODECS[kind][1].finish(model)
 
 
 def small_hyperprior():

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -70,6 +71,11 @@ class Codec(ABC):
         self.step = self.integers["steps"].numpy()  # (NODES, M) int32, of the quantizer, in 1 / FIXED_POINT of y
         if self.step.shape != (NODES, len(model.y_scale)) or self.step.min() < 1:
             raise ValueError("the steps of the quantizer do not fit the model")
+
+    @classmethod
+    @abstractmethod
+    def finish(cls, model: Any, rounding_cost: float = 8.66) -> Self:
+        """The codec of a trained model, with its integer steps, deadzones and tables. The model stays as it is."""
 
     @abstractmethod
     def quantize(self, latent: Latent, lam: float) -> Symbols:

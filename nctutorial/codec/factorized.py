@@ -10,6 +10,7 @@ import copy
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -149,15 +150,6 @@ class FactorizedModel(Model):
         deadzone[:, :DC_CHANNELS] = 0  # what the prior knows of is the difference, not the value
         self.deadzone.copy_(deadzone * DEADZONE_ONE)
 
-    @torch.no_grad()
-    def finish(self, rounding_cost: float = 8.66) -> "FactorizedCodec":
-        model = copy.deepcopy(self).cpu()
-        model.update_deadzone(rounding_cost, rounds=20)
-        steps = model.integer_steps(model.log_gain)
-        prior = IntegerPrior.from_prior(model.prior, steps.numpy().min(0))
-        integers = {"steps": steps, "cdf": prior.cdf, "cdf_first": prior.first, "cdf_size": prior.size}
-        return FactorizedCodec(model, {name: torch.as_tensor(array) for name, array in integers.items()})
-
 
 # ---- what is used
 
@@ -174,6 +166,16 @@ class FactorizedCodec(Codec):
         self.prior = IntegerPrior(cdf, first, size, finest)
         self.deadzone = self.model.deadzone.numpy()  # (NODES, M) uint8, in 1 / DEADZONE_ONE of a step
         self.tables = functools.lru_cache(maxsize=1)(self._tables)  # what codes a photo asks for its bits, too
+
+    @classmethod
+    @torch.no_grad()
+    def finish(cls, model: FactorizedModel, rounding_cost: float = 8.66) -> Self:
+        model = copy.deepcopy(model).cpu()
+        model.update_deadzone(rounding_cost, rounds=20)
+        steps = model.integer_steps(model.log_gain)
+        prior = IntegerPrior.from_prior(model.prior, steps.numpy().min(0))
+        integers = {"steps": steps, "cdf": prior.cdf, "cdf_first": prior.first, "cdf_size": prior.size}
+        return cls(model, {name: torch.as_tensor(array) for name, array in integers.items()})
 
     def _tables(self, lam_index: int, contrast: int) -> Tables:
         """The tables of all channels at a grid position of λ and a contrast."""

@@ -10,6 +10,7 @@ import copy
 import functools
 import math
 from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
 import torch
@@ -115,30 +116,6 @@ class HyperpriorModel(Model):
             known = torch.cat([known[:, :first], new, known[:, last:]], 1)
         return known * ratio * self.at_lam(self.log_inverse_gain, lam), bits
 
-    @torch.no_grad()
-    def finish(self, rounding_cost: float = 8.66) -> "HyperpriorCodec":
-        model = copy.deepcopy(self).cpu()
-        for p in model.parameters():
-            if p.dim() == 4:  # the convolutions are kept in half precision
-                p.copy_(p.half())
-        model.update_deadzone(rounding_cost, rounds=20)
-        steps, hyper_steps = model.integer_steps(model.log_gain), model.integer_steps(model.log_hyper_gain)
-        hyper = IntegerPrior.from_prior(model.hyper_prior, hyper_steps[-1].numpy())
-        ratio = torch.round(model.unit.double() * FIXED_POINT) / steps
-        tables = logistic_tables(model.deadzone.numpy() / DEADZONE_ONE)
-        integers = {
-            "steps": steps,
-            "hyper_steps": hyper_steps,
-            "hyper_cdf": hyper.cdf,
-            "hyper_first": hyper.first,
-            "hyper_size": hyper.size,
-            "log_ratio": torch.round(torch.log(ratio) * NETWORK_ONE),
-            "table_low": tables.low,
-            "table_size": [len(counts) for counts in tables.counts],
-            "table_counts": np.concatenate(tables.counts),
-        }
-        return HyperpriorCodec(model, {name: torch.as_tensor(array).int() for name, array in integers.items()})
-
 
 def _bits(t: Tensor, dead: Tensor, scale: Tensor) -> Tensor:
     """Bits of symbols that a deadzone has shrunk, rounded or noisy."""
@@ -164,6 +141,31 @@ class HyperpriorCodec(Codec):
         self.hyper_tables = functools.lru_cache(maxsize=1)(self._hyper_tables)
         ends = np.cumsum(arrays["table_size"])[:-1]
         self.scale_tables = Tables(arrays["table_low"], np.split(arrays["table_counts"].astype(np.int64), ends))
+
+    @classmethod
+    @torch.no_grad()
+    def finish(cls, model: HyperpriorModel, rounding_cost: float = 8.66) -> Self:
+        model = copy.deepcopy(model).cpu()
+        for p in model.parameters():
+            if p.dim() == 4:  # the convolutions are kept in half precision
+                p.copy_(p.half())
+        model.update_deadzone(rounding_cost, rounds=20)
+        steps, hyper_steps = model.integer_steps(model.log_gain), model.integer_steps(model.log_hyper_gain)
+        hyper = IntegerPrior.from_prior(model.hyper_prior, hyper_steps[-1].numpy())
+        ratio = torch.round(model.unit.double() * FIXED_POINT) / steps
+        tables = logistic_tables(model.deadzone.numpy() / DEADZONE_ONE)
+        integers = {
+            "steps": steps,
+            "hyper_steps": hyper_steps,
+            "hyper_cdf": hyper.cdf,
+            "hyper_first": hyper.first,
+            "hyper_size": hyper.size,
+            "log_ratio": torch.round(torch.log(ratio) * NETWORK_ONE),
+            "table_low": tables.low,
+            "table_size": [len(counts) for counts in tables.counts],
+            "table_counts": np.concatenate(tables.counts),
+        }
+        return cls(model, {name: torch.as_tensor(array).int() for name, array in integers.items()})
 
     def _hyper_tables(self, lam_index: int) -> Tables:
         """The tables of the channels of z at a grid position of λ."""

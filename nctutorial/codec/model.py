@@ -1,19 +1,22 @@
-"""What is trained: transforms, gains and a prior. `finish` makes the codec of it."""
+"""What is trained: transforms, gains and a prior.
+
+When it is, `Codec.finish` makes a codec of it.
+"""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
 from .rounding import HARD, Rounding
 from .transforms import Transforms
 
-if TYPE_CHECKING:
-    from .base import Codec
-
 
 class Model(Transforms, ABC):
-    """A compression model: x -> y -> symbols and their bits, and back to x_hat, all differentiable."""
+    """A compression model: x -> y -> symbols and their bits, and back to x_hat, all differentiable.
+
+    Its kind and sizes stand in files of weights.
+    """
 
     kind: ClassVar[str]  # its name
     sizes: dict[str, int | tuple[int, ...]]  # what its constructor takes
@@ -37,7 +40,3 @@ class Model(Transforms, ABC):
     @abstractmethod
     def update_deadzone(self, rounding_cost: float, rounds: int) -> None:
         """Set the deadzones to the best ones under the prior as it is now; see `rounding.best_deadzone`."""
-
-    @abstractmethod
-    def finish(self, rounding_cost: float = 8.66) -> "Codec":
-        """The codec of these weights, with its integer steps, deadzones and tables. The model stays as it is."""

@@ -86,7 +86,7 @@ def train(
             rows.append([str(step + 1), *(f"{number:.4f}" for number in numbers)])
             write_log(log, rows)
             save_checkpoint(checkpoint, step + 1, mean_loss, learner, optims)
-    codec = learner.finish(recipe.rounding_cost)
+    codec = CODECS[model][1].finish(learner, recipe.rounding_cost)
     codec.save(out)
     return codec
 

@@ -4,7 +4,7 @@ import torch
 from small_codec import small_hyperprior, small_model, smooth_noise
 
 from nctutorial import data
-from nctutorial.codec import units
+from nctutorial.codec import CODECS, units
 from nctutorial.codec.base import Latent
 from nctutorial.codec.rounding import HARD, Rounding
 from nctutorial.codec.units import LAM_MAX, MEAN_ONE
@@ -19,7 +19,7 @@ def test_quantize_is_its_formula():
     """sign(d) floor(|d| + 1/2 - deadzone) around the means that a file is decoded with; nothing at scale 0."""
     model = small_model("hyperprior")
     model.context.heads[-1][-1].bias.detach()[-6:] = -9  # the log scales of six channels: far below a step
-    small = model.finish()
+    small = CODECS[model.kind][1].finish(model)
     latent = small.analyze(smooth_noise(96, 80))
     symbols = small.decode(small.encode(small.quantize(latent, 0.02)))
     assert (symbols.scales[-6:] == 0).all() and (symbols.scales[:-6] > 0).all() and symbols.means.any()

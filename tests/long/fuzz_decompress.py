@@ -45,7 +45,7 @@ def tiny_codec(kind: str) -> Codec:
     torch.manual_seed(0)
     model = CODECS[kind][0](**SIZES[kind])
     model.start_prior(torch.logspace(1.5, -1, len(model.y_scale)))
-    return model.finish()
+    return CODECS[model.kind][1].finish(model)
 
 
 def corpus() -> dict[str, list[bytes]]:
