@@ -85,7 +85,7 @@ class ContextModel(nn.Module):
         seen = last if mask == 1 else first
         features = [side, self.contexts[number](known[:, :seen])] if seen else [side]
         if where is not None:
-            features = [_at(part, where) for part in features]
+            features = [_at(each, where) for each in features]
         mean, log_scale = self.heads[number](_beside(torch.cat(features, 1), place)).chunk(2, 1)
         return mean, log_scale
 

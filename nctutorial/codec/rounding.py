@@ -30,9 +30,9 @@ def random_round(v: Tensor, temperature: float) -> Tensor:
     leaves a zero that is no close call a zero; the gradient is that of the average.
     """
     low = v.detach().floor()
-    part = (v - low).clamp(1e-4, 1 - 1e-4)
-    odds = (torch.atanh(part) - torch.atanh(1 - part)) / temperature
-    return low + torch.sigmoid((odds + torch.logit(torch.rand_like(part), 1e-6)) / temperature)
+    fraction = (v - low).clamp(1e-4, 1 - 1e-4)
+    odds = (torch.atanh(fraction) - torch.atanh(1 - fraction)) / temperature
+    return low + torch.sigmoid((odds + torch.logit(torch.rand_like(fraction), 1e-6)) / temperature)
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Rounding:
         if self.kind != "random":
             return bits_of(t)
         low = t.detach().floor()
-        part = t - low
-        return (1 - part) * bits_of(low) + part * bits_of(low + 1)
+        fraction = t - low
+        return (1 - fraction) * bits_of(low) + fraction * bits_of(low + 1)
 
 
 HARD = Rounding("hard")

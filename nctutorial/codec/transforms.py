@@ -84,8 +84,8 @@ class Transforms(nn.Module):
         """exp of log values given at GAIN_NODES nodes, (GAIN_NODES, M), at each λ: (B, M, 1, 1). lam: (B,)."""
         position = place_of(lam) * (self.GAIN_NODES - 1)
         left = position.floor().clamp(0, self.GAIN_NODES - 2).long()
-        part = (position - left)[:, None]
-        return torch.exp(nodes[left] * (1 - part) + nodes[left + 1] * part)[:, :, None, None]
+        fraction = (position - left)[:, None]
+        return torch.exp(nodes[left] * (1 - fraction) + nodes[left + 1] * fraction)[:, :, None, None]
 
     @torch.no_grad()
     def integer_steps(self, log_gain: Tensor) -> Tensor:

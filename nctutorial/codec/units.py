@@ -48,6 +48,6 @@ def between_nodes(nodes: ArrayLike, index: int) -> np.ndarray:
     """Integers given at the nodes, (NODES, C), at a grid position: interpolated in integers. Returns (C,) int64."""
     width = LAM_LAST // (NODES - 1)
     left = min(index // width, NODES - 2)
-    part = index - left * width
+    fraction = index - left * width
     a, b = np.asarray(nodes)[left : left + 2].astype(np.int64)
-    return (a * (width - part) + b * part) // width
+    return (a * (width - fraction) + b * fraction) // width

@@ -107,8 +107,8 @@ def _start(kind: Callable[[], Model], weights: Path | str | None, photos: list[n
 def _update(model: Model, optims: list[Optimizer], photos: list[np.ndarray], recipe: Recipe, step: int) -> float:
     """One training step. Returns its loss."""
     encoder_learns, rate, rounding = recipe.at(step)
-    for part in (model.analysis, model.linear_analysis, model.log_gain):
-        part.requires_grad_(encoder_learns)
+    for trained in (model.analysis, model.linear_analysis, model.log_gain):
+        trained.requires_grad_(encoder_learns)
     rng = np.random.default_rng([recipe.seed, step])
     torch.manual_seed(int(rng.integers(2**31)))
     x = random_crops(photos, rng, recipe.batch, recipe.crop).to(model.y_scale.device)
