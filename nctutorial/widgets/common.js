@@ -63,7 +63,10 @@ export async function paint(canvas, { type, pixels }) {
     context.drawImage(await createImageBitmap(new Blob([bytes], { type }), { colorSpaceConversion: "none" }), 0, 0);
     return;
   }
-  const image = new ImageData(canvas.width, canvas.height);
+  if (canvas.image?.width !== canvas.width || canvas.image.height !== canvas.height) {
+    canvas.image = context.createImageData(canvas.width, canvas.height); // kept: a drag would leave much to collect
+  }
+  const image = canvas.image;
   const rgba = new Uint32Array(image.data.buffer); // little-endian: A B G R
   for (let i = 0, j = 0; i < rgba.length; i++, j += 3) {
     rgba[i] = 0xff000000 | (bytes[j + 2] << 16) | (bytes[j + 1] << 8) | bytes[j];
