@@ -21,6 +21,7 @@ from ..data import check_image, pad_to_multiple, to_tensor, to_uint8, write_atom
 from . import bitstream
 from .bitstream import BitstreamError
 from .model import Model
+from .rounding import ROUNDING_COST
 from .tiles import STRIDE, Area, in_pixels, latent_shape, tiles
 from .units import LAM_LAST, NODES, lam_at
 
@@ -74,7 +75,7 @@ class Codec(ABC):
 
     @classmethod
     @abstractmethod
-    def finish(cls, model: Any, rounding_cost: float = 8.66) -> Self:
+    def finish(cls, model: Any, rounding_cost: float = ROUNDING_COST) -> Self:
         """The codec of a trained model, with its integer steps, deadzones and tables. The model stays as it is."""
 
     @abstractmethod

@@ -23,7 +23,7 @@ from .bitstream import BitstreamError
 from .model import Model
 from .priors import FactorizedPrior, IntegerPrior
 from .rangecoder import SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables
-from .rounding import HARD, Rounding, best_deadzone, shrink, unshrink
+from .rounding import HARD, ROUNDING_COST, Rounding, best_deadzone, shrink, unshrink
 from .tiles import Area, latent_shape
 from .transforms import DC_CHANNELS
 from .units import DEADZONE_ONE, FIXED_POINT, LAM_LAST, NODES, between_nodes, lam_at, lam_index, node_lams, place_of
@@ -169,7 +169,7 @@ class FactorizedCodec(Codec):
 
     @classmethod
     @torch.no_grad()
-    def finish(cls, model: FactorizedModel, rounding_cost: float = 8.66) -> Self:
+    def finish(cls, model: FactorizedModel, rounding_cost: float = ROUNDING_COST) -> Self:
         model = copy.deepcopy(model).cpu()
         model.update_deadzone(rounding_cost, rounds=20)
         steps = model.integer_steps(model.log_gain)

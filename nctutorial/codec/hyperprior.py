@@ -32,7 +32,7 @@ from .priors import (
     scale_number,
 )
 from .rangecoder import SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables
-from .rounding import HARD, Rounding, add_noise, shrink, ste_round, unshrink
+from .rounding import HARD, ROUNDING_COST, Rounding, add_noise, shrink, ste_round, unshrink
 from .tiles import tiles
 from .units import (
     DEADZONE_ONE,
@@ -79,7 +79,7 @@ class HyperpriorModel(Model):
         self.log_hyper_gain = torch.nn.Parameter(start[:, None].repeat(1, hyper))
         self.register_buffer("unit", torch.ones(latent))  # spread of y: what the networks take for 1
         self.register_buffer("deadzone", torch.zeros(SCALES, dtype=torch.uint8))  # in 1 / DEADZONE_ONE
-        self.update_deadzone(8.66, rounds=20)
+        self.update_deadzone(ROUNDING_COST, rounds=20)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def start_prior(self, spread: Tensor) -> None:
@@ -144,7 +144,7 @@ class HyperpriorCodec(Codec):
 
     @classmethod
     @torch.no_grad()
-    def finish(cls, model: HyperpriorModel, rounding_cost: float = 8.66) -> Self:
+    def finish(cls, model: HyperpriorModel, rounding_cost: float = ROUNDING_COST) -> Self:
         model = copy.deepcopy(model).cpu()
         for p in model.parameters():
             if p.dim() == 4:  # the convolutions are kept in half precision
@@ -194,7 +194,7 @@ class HyperpriorCodec(Codec):
             walk = Walk(self.networks, at_lam, symbols, area)
             for each in walk.passes:
                 mean, scale = walk.predict(each)
-                d = v[each.locations, each.place[0]] - mean / MEAN_ONE
+                d = v[each.locations, each.selection[0]] - mean / MEAN_ONE
                 size = torch.floor(d.abs() + offset[scale.long()]).clamp_(max=SYMBOL_LIMIT - 1)
                 walk.reveal(each, torch.copysign(size, d) * (scale > 0), mean, scale)
         return symbols
@@ -214,8 +214,8 @@ class HyperpriorCodec(Codec):
             hyper, values, scales = symbols.hyper_of(area), symbols.values[:, *area], symbols.scales[:, *area]
             encoder.put(hyper.ravel(), np.full(len(hyper), hyper[0].size), hyper_tables)
             for each in passes(self.networks, *values.shape[1:]):
-                order, sizes = _by_scale(scales[each.place].T.ravel())
-                encoder.put(values[each.place].T.ravel()[order], sizes, self.scale_tables)
+                order, sizes = _by_scale(scales[each.selection].T.ravel())
+                encoder.put(values[each.selection].T.ravel()[order], sizes, self.scale_tables)
         return self.pack(symbols, encoder.payload())
 
     @torch.inference_mode()

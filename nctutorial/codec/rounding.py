@@ -12,6 +12,8 @@ from torch import Tensor
 
 from .units import DEADZONE_ONE
 
+ROUNDING_COST = 8.66  # 6 / ln 2, see `best_deadzone`
+
 
 def add_noise(v: Tensor) -> Tensor:
     """Additive uniform noise: v + u, u uniform in (-1/2, 1/2) (Ballé et al. 2017, arXiv:1611.01704)."""

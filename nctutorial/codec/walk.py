@@ -53,7 +53,7 @@ class Pass(NamedTuple):
 
     number: int  # of its networks
     locations: Tensor  # int64 (n,), numbered row by row
-    place: tuple[slice, np.ndarray, np.ndarray]  # channels, rows and columns
+    selection: tuple[slice, np.ndarray, np.ndarray]  # channels, rows and columns
 
 
 def passes(context: ContextModel, h: int, w: int) -> list[Pass]:
@@ -100,7 +100,7 @@ class Walk:
 
     def predict(self, coming: Pass) -> tuple[Tensor, Tensor]:
         """Means, in 1 / MEAN_ONE of a step, and numbers of scales of a pass: two float64 (locations, channels)."""
-        channels = coming.place[0]
+        channels = coming.selection[0]
         known = self.known.view(1, self.h, self.w, -1).permute(0, 3, 1, 2)
         prediction = self.networks.predict(coming.number, self.side, known, self.scaling.place, coming.locations)
         mean, log_scale = (each[0, :, 0].T for each in prediction)
@@ -109,11 +109,11 @@ class Walk:
 
     def reveal(self, coded: Pass, values: Tensor, mean: Tensor, scale: Tensor) -> None:
         """Fill a pass in, for the passes behind it to see. values: as mean and scale, from `predict`."""
-        channels = coded.place[0]
+        channels = coded.selection[0]
         y_hat = (values * MEAN_ONE + mean) * self.scaling.units_a_step[channels] * NETWORK_ONE / (MEAN_ONE << 16)
         self.known[coded.locations, channels] = clamp_activation(torch.floor(y_hat))
         for array, new in zip(self.arrays, (values, mean, scale), strict=True):
-            array[coded.place] = new.numpy().T
+            array[coded.selection] = new.numpy().T
 
 
 def _scale_number(log_scale: Tensor) -> Tensor:

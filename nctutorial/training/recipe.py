@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ..codec.rounding import HARD, Rounding
+from ..codec.rounding import HARD, ROUNDING_COST, Rounding
 from ..codec.tiles import STRIDE
 from .crops import CROP
 
@@ -25,7 +25,7 @@ class Recipe:
     crop: int = CROP
     lr: float = 2e-3
     seed: int = 0
-    rounding_cost: float = 8.66  # see codec.rounding.best_deadzone
+    rounding_cost: float = ROUNDING_COST  # see codec.rounding.best_deadzone
     rounding: Literal["noise", "random"] = "noise"  # see codec.rounding.Rounding
     every: int = 500  # steps between validations
     bf16: bool = False  # run the transforms in bfloat16; a GPU always does

@@ -15,9 +15,9 @@ from nctutorial.codec.walk import HyperSymbols, passes
 def test_the_passes_of_a_tile_cover_every_symbol_once(h, w):
     covered = np.zeros((24, h, w), int)
     for each in passes(small_hyperprior().networks, h, w):
-        channels, rows, columns = each.place
+        channels, rows, columns = each.selection
         assert len(each.locations) and (w * rows + columns).tolist() == each.locations.tolist()
-        covered[each.place] += 1
+        covered[each.selection] += 1
     assert (covered == 1).all()
 
 
