@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .codec.layers import GDN, conv
+from .codec.layers import conv
 from .data import photo, photo_names
 
 # ---- chapter 00: a transform, and an entropy coder
@@ -97,6 +97,23 @@ class Affine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.scale * x + self.shift
+
+
+class GDN(nn.Module):
+    """Generalised divisive normalisation (Ballé, Laparra and Simoncelli 2016, arXiv:1511.06281).
+
+    y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2). beta and gamma are stored as square roots, so that they stay
+    non-negative. x: (B, C, H, W). Same shape out.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.sqrt_beta = nn.Parameter(torch.ones(channels))
+        self.sqrt_gamma = nn.Parameter(math.sqrt(0.1) * torch.eye(channels) + 1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gamma = self.sqrt_gamma.square()[:, :, None, None]
+        return x * torch.rsqrt(nn.functional.conv2d(x * x, gamma, self.sqrt_beta.square() + 1e-6))
 
 
 class Residual(nn.Module):

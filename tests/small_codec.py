@@ -8,12 +8,13 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from nctutorial.codec import CODECS
-from nctutorial.training.crops import start_from_pca
+from nctutorial.data import to_tensor
+from nctutorial.training.start import start_from_pca
 
 SIZES = {
-    "factorized": {"latent": 24, "wide": 16, "narrow": 12, "depth": (1, 1)},
-    "hyperprior": {"slices": (4, 8, 12), "hyper": 3, "hyper_wide": 8, "middle": 8, "inner": 12}
-    | {"wide": 16, "narrow": 12, "depth": (1, 1)},
+    "factorized": {"latent": 24, "channels": 12, "hidden": 8, "depth": (2, 1)},
+    "hyperprior": {"slices": (4, 8, 12), "hyper": 3, "wide": 8, "middle": 8, "inner": 12}
+    | {"channels": 12, "hidden": 8, "depth": (2, 1)},
 }
 
 
@@ -24,13 +25,16 @@ def smooth_noise(height, width, seed=0):
     return np.clip(128 + 150 * fine + 800 * coarse, 0, 255).round().astype(np.uint8)
 
 
+def smooth_crops(count, side=128):
+    """Crops of such noise, for a start: (count, 3, side, side)."""
+    return torch.cat([to_tensor(smooth_noise(side, side, seed)) for seed in range(count)])
+
+
 @functools.cache
 def small_codec(kind="factorized"):
     torch.manual_seed(1)
     model = CODECS[kind][0](**SIZES[kind])
-    start_from_pca(model, [smooth_noise(160, 192, seed) for seed in range(4)], np.random.default_rng(0))
-    for layer in (model.analysis[-1], model.synthesis[-1].conv):  # 0 so far: let the networks matter a little
-        torch.nn.init.normal_(layer.weight, std=0.002)
+    start_from_pca(model, smooth_crops(24))
     return CODECS[kind][1].finish(model)
 
 

@@ -110,11 +110,12 @@ class Codec(ABC):
     @torch.inference_mode()
     def reconstruct(self, symbols: Symbols) -> np.ndarray:
         """The synthesis transform of symbols: x_hat as a picture, uint8 (H, W, 3)."""
-        gain = self.model.at_lam(self.model.log_inverse_gain, torch.tensor([lam_at(symbols.lam_index)]))
+        lam = torch.tensor([lam_at(symbols.lam_index)])
+        gain = self.model.at_lam(self.model.log_inverse_gain, lam)
         image = np.empty((symbols.height, symbols.width, 3), np.uint8)
         for tile, around, inside in tiles(*symbols.values.shape[1:]):
             y_hat = torch.from_numpy(symbols.in_steps(around))[None].contiguous(memory_format=torch.channels_last)
-            x_hat = self.model.synthesize_tensor(y_hat * gain)
+            x_hat = self.model.synthesize_tensor(y_hat * gain, lam)
             pixels = image[in_pixels(tile)]
             pixels[:] = to_uint8(x_hat[:, :, *in_pixels(inside)][..., : pixels.shape[0], : pixels.shape[1]])
         return image

@@ -9,18 +9,18 @@ y; Minnen et al. 2018 (arXiv:1809.02736) add its mean. Two things cost no bits: 
 import torch
 from torch import Tensor, nn
 
-from .layers import conv
+from .layers import SLOPE, beside, conv
 
 
 class ContextModel(nn.Module):
     """The networks that predict mean and scale of y, all at 1/16 of the photo's resolution or below.
 
-    They see y in units of its spread, one number for each channel. `place` holds λ's place in its range, -1 to 1, and
-    the square of that. The same code runs in floats while training and in integers in files: see `exact.integer`.
+    They see y in units of its spread, one number for each channel, and λ's place (`transforms.places`). The same code
+    runs in floats while training and in integers in files: see `exact.integer`.
 
         y -> h_a: conv 1x1 -> conv 3x3 /2 -> conv 3x3 /2 -> conv 1x1 -> z
-        z_hat -> h_s: conv 1x1, shuffle 2 -> conv 1x1 -> conv 1x1, shuffle 2 -> conv 3x3 -> side
-        known y_hat -> context: conv 3x3 or 5x5 -> + side -> head: 3 conv 1x1 -> mean, log scale of a pass
+        z_hat -> h_s: conv 1x1, up 2 -> conv 3x3 -> conv 1x1, up 2 -> side
+        known y_hat -> context: conv 3x3 -> beside side -> head: 3 conv 1x1 -> mean, log scale of a pass
 
     A pass is what is coded at once: the channels of a slice, at the locations of a mask. The first slices have two,
     the white squares of a checkerboard and the black ones.
@@ -32,24 +32,20 @@ class ContextModel(nn.Module):
         """slices: numbers of channels of y, by their energy. hyper: channels of z. wide: of the hyper networks. middle:
         of the contexts. inner: of the heads."""
         super().__init__()
-        gain = 2**0.5  # a ReLU halves the variance
-        self.hyper_analysis = _with_relus(
+        gain = 2**0.5  # an activation halves the variance
+        self.hyper_analysis = _activated(
             conv(sum(slices) + 2, wide, 1),
             conv(wide, wide, 3, stride=2, gain=gain),
             conv(wide, wide, 3, stride=2, gain=gain),
             conv(wide, hyper, 1, gain=gain),
         )
         self.hyper_synthesis = nn.Sequential(
-            conv(hyper + 2, 4 * wide, 1),
-            nn.PixelShuffle(2),
-            nn.ReLU(inplace=True),
-            conv(wide, 2 * wide, 1, gain=gain),
-            nn.ReLU(inplace=True),
-            conv(2 * wide, 4 * wide, 1, gain=gain),
-            nn.PixelShuffle(2),
-            nn.ReLU(inplace=True),
-            conv(wide, wide, 3, gain=gain),
-            nn.ReLU(inplace=True),
+            _activated(
+                nn.Sequential(conv(hyper + 2, 4 * wide, 1), nn.PixelShuffle(2)),
+                conv(wide, wide, 3, gain=gain),
+                nn.Sequential(conv(wide, 4 * wide, 1, gain=gain), nn.PixelShuffle(2)),
+            ),
+            nn.LeakyReLU(SLOPE, inplace=True),
         )
         self.passes: list[tuple[int, int, int]] = []  # first channel, last + 1, number of the mask in `masks`
         self.contexts, self.heads = nn.ModuleList(), nn.ModuleList()
@@ -58,20 +54,20 @@ class ContextModel(nn.Module):
             for mask in (0, 1) if i < self.CHECKERED else (2,):
                 self.passes.append((first, first + size, mask))
                 seen = first + size if mask == 1 else first
-                see = [conv(seen, middle, 5 if mask == 1 else 3), nn.ReLU(inplace=True)] if seen else []
+                see = [conv(seen, middle, 3), nn.LeakyReLU(SLOPE, inplace=True)] if seen else []
                 self.contexts.append(nn.Sequential(*see))
                 features = wide + (middle if seen else 0) + 2
                 layers = conv(features, inner, 1), conv(inner, inner, 1, gain=gain), conv(inner, 2 * size, 1, gain=0.1)
-                self.heads.append(_with_relus(*layers))
+                self.heads.append(_activated(*layers))
             first += size
 
     def hyper_latent(self, y: Tensor, place: Tensor) -> Tensor:
         """z. y: (B, M, h, w) in units of its spread; place: (B, 2, 1, 1). Returns (B, hyper, ceil(h/4), ceil(w/4))."""
-        return self.hyper_analysis(_beside(y, place))
+        return self.hyper_analysis(beside(y, place))
 
     def side(self, z_hat: Tensor, place: Tensor, h: int, w: int) -> Tensor:
         """What z tells of each of h x w locations. z_hat as z; place: (B, 2, 1, 1). Returns (B, wide, h, w)."""
-        return self.hyper_synthesis(_beside(z_hat, place))[..., :h, :w]
+        return self.hyper_synthesis(beside(z_hat, place))[..., :h, :w]
 
     def predict(
         self, number: int, side: Tensor, known: Tensor, place: Tensor, where: Tensor | None = None
@@ -86,19 +82,13 @@ class ContextModel(nn.Module):
         features = [side, self.contexts[number](known[:, :seen])] if seen else [side]
         if where is not None:
             features = [_at(each, where) for each in features]
-        mean, log_scale = self.heads[number](_beside(torch.cat(features, 1), place)).chunk(2, 1)
+        mean, log_scale = self.heads[number](beside(torch.cat(features, 1), place)).chunk(2, 1)
         return mean, log_scale
 
 
-def _with_relus(*layers: nn.Module) -> nn.Sequential:
-    """Layers with a ReLU between each two."""
-    return nn.Sequential(*[each for layer in layers for each in (layer, nn.ReLU(inplace=True))][:-1])
-
-
-def _beside(features: Tensor, place: Tensor) -> Tensor:
-    """The features and two more channels that hold λ's place."""
-    beside = place.expand(-1, -1, *features.shape[2:]).contiguous(memory_format=torch.channels_last)
-    return torch.cat([features, beside], 1)
+def _activated(*layers: nn.Module) -> nn.Sequential:
+    """Layers with a LeakyReLU between each two."""
+    return nn.Sequential(*[each for layer in layers for each in (layer, nn.LeakyReLU(SLOPE, inplace=True))][:-1])
 
 
 def _at(features: Tensor, where: Tensor) -> Tensor:

@@ -15,13 +15,15 @@ from torch import Tensor, nn
 from .units import NETWORK_ONE
 
 ACTIVATION_LIMIT = 1 << 19  # activations are clamped to less than this, 128 in real numbers
-EXACT = 1 << 53  # float64 holds all integers up to here
+EXACT = 1 << 50  # float64 holds all integers up to here, and all eighths, which a LeakyReLU leaves
 
 
 class IntegerConv2d(nn.Module):
-    """A convolution of integers, in units of 1 / NETWORK_ONE. x: (B, C, H, W) float64 holding integers. Same out.
+    """A convolution of integers, in units of 1 / NETWORK_ONE. x: (B, C, H, W) float64 holding whole eighths.
 
-    Raises ValueError if a sum could pass 2^53.
+    Returns integers, as float64.
+
+    Raises ValueError if a sum could pass 2^50.
     """
 
     def __init__(self, layer: nn.Conv2d):
@@ -46,7 +48,7 @@ def clamp_activation(x: Tensor) -> Tensor:
 
 
 def integer(network: nn.Module) -> nn.Module:
-    """A copy of a network of convolutions, ReLUs and pixel shuffles that computes in integers."""
+    """A copy of a network of convolutions, LeakyReLUs and pixel shuffles that computes in integers."""
     exact = copy.deepcopy(network)
     for name, layer in network.named_modules():
         if isinstance(layer, nn.Conv2d):

@@ -19,7 +19,7 @@ from torch import Tensor
 from . import bitstream
 from .base import Codec, Latent, Symbols
 from .context import ContextModel, masks
-from .exact import clamp_activation, integer
+from .exact import integer
 from .model import Model
 from .priors import (
     SCALES,
@@ -32,7 +32,7 @@ from .priors import (
     scale_number,
 )
 from .rangecoder import SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables
-from .rounding import HARD, ROUNDING_COST, Rounding, add_noise, shrink, ste_round, unshrink
+from .rounding import ROUNDING_COST, add_noise, shrink, ste_round, unshrink
 from .tiles import tiles
 from .units import (
     DEADZONE_ONE,
@@ -43,8 +43,8 @@ from .units import (
     NETWORK_ONE,
     between_nodes,
     lam_index,
-    place_of,
 )
+from .transforms import places
 from .walk import HyperSymbols, Scaling, Walk, passes, scaling
 
 # ---- what is trained
@@ -61,19 +61,19 @@ class HyperpriorModel(Model):
         self,
         slices: tuple[int, ...] = (16, 48, 96, 160),
         hyper: int = 48,
-        hyper_wide: int = 160,
-        middle: int = 128,
-        inner: int = 192,
-        wide: int = 192,
-        narrow: int = 128,
-        depth: tuple[int, int] = (4, 5),
+        wide: int = 128,
+        middle: int = 96,
+        inner: int = 128,
+        channels: int = 128,
+        hidden: int = 64,
+        depth: tuple[int, int] = (7, 6),
     ):
         """slices to inner: see ContextModel. The rest: see Transforms."""
         latent = sum(slices)
-        super().__init__(latent, wide, narrow, depth)
-        self.sizes = {"slices": slices, "hyper": hyper, "hyper_wide": hyper_wide, "middle": middle, "inner": inner}
-        self.sizes |= {"wide": wide, "narrow": narrow, "depth": depth}
-        self.context = ContextModel(slices, hyper, hyper_wide, middle, inner)
+        super().__init__(latent, channels, hidden, depth)
+        self.sizes = {"slices": slices, "hyper": hyper, "wide": wide, "middle": middle, "inner": inner}
+        self.sizes |= {"channels": channels, "hidden": hidden, "depth": depth}
+        self.context = ContextModel(slices, hyper, wide, middle, inner)
         self.hyper_prior = FactorizedPrior(hyper, 1.0)
         start = torch.linspace(0.5 - math.log(LAM_MAX / LAM_MIN) / 4, 0.5, self.GAIN_NODES)
         self.log_hyper_gain = torch.nn.Parameter(start[:, None].repeat(1, hyper))
@@ -88,15 +88,11 @@ class HyperpriorModel(Model):
     def update_deadzone(self, rounding_cost: float, rounds: int) -> None:  # of each scale: nothing trained is in it
         self.deadzone.copy_(logistic_deadzones(rounding_cost, rounds) * DEADZONE_ONE)
 
-    def relaxed(self, y: Tensor, lam: Tensor, rounding: Rounding = HARD) -> tuple[Tensor, Tensor]:
-        noisy = add_noise if self.training else torch.round
-        gain = self.at_lam(self.log_gain, lam)
-        place = 2 * place_of(lam) - 1
-        place = torch.stack([place, place**2], 1)[:, :, None, None]
-        unit = self.unit[:, None, None]
+    def relaxed(self, y: Tensor, lam: Tensor, noisy: bool = False) -> tuple[Tensor, Tensor]:
+        gain, hyper_gain = self.at_lam(self.log_gain, lam), self.at_lam(self.log_hyper_gain, lam)
+        place, unit = places(lam), self.unit[:, None, None]
         z = self.context.hyper_latent(y / unit, place)
-        hyper_gain = self.at_lam(self.log_hyper_gain, lam)
-        t = noisy(z * hyper_gain)
+        t = add_noise(z * hyper_gain) if self.training else torch.round(z * hyper_gain)
         bits = self.hyper_prior.bits((t - 0.5) / hyper_gain, (t + 0.5) / hyper_gain).sum((1, 2, 3))
         side = self.context.side(ste_round(z * hyper_gain) / hyper_gain, place, *y.shape[2:])
         known, v, ratio = torch.zeros_like(y), y * gain, unit * gain
@@ -105,12 +101,16 @@ class HyperpriorModel(Model):
             mean, log_scale = self.context.predict(i, side, known, place)
             mean = mean * ratio[:, first:last]
             scale = (torch.exp(log_scale.clamp(-8, 8)) * ratio[:, first:last]).clamp_min(scale_at(0))
-            dead = rounding.bin_of_zero(self.deadzone.to(scale)[scale_number(scale)] / DEADZONE_ONE)
+            dead = self.deadzone.to(scale)[scale_number(scale)] / DEADZONE_ONE
             exact = v[:, first:last]
-            t, rated = rounding.symbols(shrink(exact - mean.detach(), dead))
-            # y and scales learn from these symbols, means from noisy ones: most means could move without changing any
-            noise = _bits(noisy(shrink(exact.detach() - mean, dead)), dead, scale.detach())
-            cost = rounding.bits(functools.partial(_bits, dead=dead, scale=scale), rated) + noise - noise.detach()
+            if noisy:
+                t, cost = ste_round(exact - mean.detach()), _bits(add_noise(exact - mean), dead * 0, scale)
+            else:
+                t = torch.round(shrink(exact - mean.detach(), dead))
+                cost = _bits(t, dead, scale)
+            if self.training and not noisy:  # most means could move without changing a symbol: they learn from noise
+                noise = _bits(add_noise(shrink(exact - mean, dead)), dead, scale.detach())
+                cost = cost + noise - noise.detach()
             bits = bits + (cost * where[mask]).sum((1, 2, 3))
             new = known[:, first:last] + (t + mean.detach()) / ratio[:, first:last] * where[mask]
             known = torch.cat([known[:, :first], new, known[:, last:]], 1)
@@ -200,10 +200,10 @@ class HyperpriorCodec(Codec):
         return symbols
 
     def _hyper_values(self, y: Tensor, at_lam: Scaling) -> np.ndarray:
-        """The symbols of z. y: (M, h, w). Returns (C, hz, wz)."""
-        units = torch.floor(y.double() * (FIXED_POINT * NETWORK_ONE / self.unit)[:, None, None] + 0.5)
-        z = self.networks.hyper_latent(clamp_activation(units)[None], at_lam.place)[0]
-        values = torch.round(z * (FIXED_POINT / NETWORK_ONE) / at_lam.hyper_step)
+        """The symbols of z, which only the encoder makes: in floats. y: (M, h, w). Returns (C, hz, wz)."""
+        place = at_lam.place.float() / NETWORK_ONE
+        z = self.model.context.hyper_latent((y / self.model.unit[:, None, None])[None], place)[0]
+        values = torch.round(z * (FIXED_POINT / at_lam.hyper_step).float())
         return values.clamp_(1 - SYMBOL_LIMIT, SYMBOL_LIMIT - 1).numpy()
 
     def encode(self, symbols: Symbols) -> bytes:

@@ -3,8 +3,9 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+SLOPE = 1 / 8  # of a LeakyReLU below 0: no unit can die, and an eighth of an integer is exact in binary
 
 
 def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, gain: float = 1.0) -> nn.Conv2d:
@@ -18,53 +19,19 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, gain
     return layer
 
 
-class GDN(nn.Module):
-    """Generalised divisive normalisation (Ballé, Laparra and Simoncelli 2016, arXiv:1511.06281), or its inverse.
+class Block(nn.Module):
+    """x + f(x) (He et al. 2016, arXiv:1512.03385): a 3x3 convolution looks around, a 1x1 writes back. Same shape out."""
 
-    y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2); the inverse multiplies instead of dividing. beta and gamma
-    are stored as square roots, so that they stay non-negative. Returns the shape of x.
-    """
-
-    def __init__(self, channels: int, inverse: bool = False):
+    def __init__(self, channels: int, hidden: int):
         super().__init__()
-        self.inverse = inverse
-        self.sqrt_beta = nn.Parameter(torch.ones(channels))
-        self.sqrt_gamma = nn.Parameter(math.sqrt(0.1) * torch.eye(channels) + 1e-3)
+        look, write = conv(channels, hidden, 3), conv(hidden, channels, 1, gain=0.3)
+        self.f = nn.Sequential(look, nn.LeakyReLU(SLOPE, inplace=True), write)
 
     def forward(self, x: Tensor) -> Tensor:
-        gamma = self.sqrt_gamma.square()[:, :, None, None]
-        norm = F.conv2d(x * x, gamma, self.sqrt_beta.square() + 1e-6)
-        return x * torch.sqrt(norm) if self.inverse else x * torch.rsqrt(norm)
+        return x + self.f(x)
 
 
-class UpConv(nn.Module):
-    """A convolution, then depth to space: the transpose of a strided convolution without its checkerboards.
-
-    Returns (B, out_channels, factor H, factor W). After Shi et al. 2016, arXiv:1609.05158.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, factor: int, gain: float = 1.0):
-        super().__init__()
-        self.conv = conv(in_channels, out_channels * factor**2, kernel, gain=gain)
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.conv(x), self.factor)
-
-
-class ResidualBlock(nn.Module):
-    """x + f(x), f a bottleneck of 1x1, 3x3 and 1x1 convolutions (He et al. 2016, arXiv:1512.03385). Same shape out."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        half = channels // 2
-        self.residual = nn.Sequential(
-            conv(channels, half, 1),
-            nn.ReLU(),
-            conv(half, half, 3, gain=math.sqrt(2)),
-            nn.ReLU(),
-            conv(half, channels, 1, gain=0.3),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.residual(x)
+def beside(x: Tensor, place: Tensor) -> Tensor:
+    """x and two more channels, which hold λ's place in its range and the square of it. place: (B, 2, 1, 1)."""
+    planes = place.expand(-1, -1, *x.shape[2:]).contiguous(memory_format=torch.channels_last)
+    return torch.cat([x, planes], 1)

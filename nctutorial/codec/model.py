@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from .rounding import HARD, Rounding
 from .transforms import Transforms
 
 
@@ -21,16 +20,19 @@ class Model(Transforms, ABC):
     kind: ClassVar[str]  # its name
     sizes: dict[str, int | tuple[int, ...]]  # what its constructor takes
 
-    def forward(self, x: Tensor, lam: Tensor, rounding: Rounding = HARD) -> tuple[Tensor, Tensor]:
-        """x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,)."""
-        y_hat, bits = self.relaxed(self.analyze_tensor(x), lam, rounding)
-        return self.synthesize_tensor(y_hat), bits
+    def forward(self, x: Tensor, lam: Tensor, noisy: bool = False) -> tuple[Tensor, Tensor]:
+        """x: (B, 3, H, W); lam: (B,). Returns x_hat as x, and estimated bits: (B,). noisy: see `relaxed`."""
+        y_hat, bits = self.relaxed(self.analyze_tensor(x), lam, noisy)
+        return self.synthesize_tensor(y_hat, lam), bits
 
     @abstractmethod
-    def relaxed(self, y: Tensor, lam: Tensor, rounding: Rounding = HARD) -> tuple[Tensor, Tensor]:
+    def relaxed(self, y: Tensor, lam: Tensor, noisy: bool = False) -> tuple[Tensor, Tensor]:
         """Quantise y and estimate its bits. y: (B, M, h, w); lam: (B,). Returns y_hat as y, and bits: (B,).
 
-        A hyper-latent is noisy in training mode, and rounded otherwise.
+        noisy: straight-through rounding for the distortion and noise for the rate (Minnen and Singh 2020,
+        arXiv:2007.08739), without a deadzone: the straight-through gradient would pull values out of a deadzone that
+        stay in it. Else symbols are those of files, and no gradient goes through them. A hyper-latent is noisy in
+        training mode, else rounded.
         """
 
     @abstractmethod

@@ -1,50 +1,47 @@
-"""Where a training is, on disk: weights, optimizers and step in one file that holds no code; and its log."""
+"""Where a training is, on disk: weights, their averages, optimizers and numbers in one file that holds no code."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import nn
 from torch.optim import Optimizer
 
-from ..codec.model import Model
 from ..data import write_atomic
 
 
-def save_checkpoint(path: Path, step: int, mean_loss: float, model: Model, optims: list[Optimizer]) -> None:
+def save_checkpoint(
+    path: Path, numbers: Mapping[str, float], models: Sequence[nn.Module], optims: Sequence[Optimizer]
+) -> None:
     """Write where a training is, so that it can go on from there. Raises OSError."""
-    tensors = {f"model/{k}": v for k, v in model.state_dict().items()}
-    for j, optimizer in enumerate(optims):
-        for i, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{j}/{i}/{k}": torch.as_tensor(v) for k, v in state.items()}
-    tensors |= {"step": torch.tensor(step), "mean_loss": torch.tensor(mean_loss, dtype=torch.float64)}
+    tensors = {f"number/{name}": torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
+    for i, model in enumerate(models):
+        tensors |= {f"model/{i}/{name}": value for name, value in model.state_dict().items()}
+    for i, optimizer in enumerate(optims):
+        for j, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{i}/{j}/{name}": torch.as_tensor(value) for name, value in state.items()}
     write_atomic(path, save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}))
 
 
-def load_checkpoint(path: Path, model: Model, optims: list[Optimizer]) -> tuple[int, float]:
-    """Go back to where a training was: (step, mean loss). Raises ValueError if the file is of no such training."""
+def load_checkpoint(path: Path, models: Sequence[nn.Module], optims: Sequence[Optimizer]) -> dict[str, float]:
+    """Go back to where a training was; returns its numbers. Raises ValueError if the file is of no such training."""
     try:
         tensors = load_file(path)
-        model.load_state_dict({k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")})
-        for j, optimizer in enumerate(optims):
+
+        def below(prefix: str) -> dict[str, torch.Tensor]:
+            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+        for i, model in enumerate(models):
+            model.load_state_dict(below(f"model/{i}/"))
+        for i, optimizer in enumerate(optims):
             whole = optimizer.state_dict()
             whole["state"] = {}
-            for key, value in tensors.items():
-                if key.startswith(f"optimizer/{j}/"):
-                    _, _, i, name = key.split("/")
-                    whole["state"].setdefault(int(i), {})[name] = value
+            for name, value in below(f"optimizer/{i}/").items():
+                j, name = name.split("/")
+                whole["state"].setdefault(int(j), {})[name] = value
             optimizer.load_state_dict(whole)
-        return int(tensors["step"]), float(tensors["mean_loss"])
+        return {name: float(value) for name, value in below("number/").items()}
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path} is no checkpoint of this training: delete it to begin again") from error
-
-
-def read_log(path: Path) -> list[list[str]]:
-    """The rows of a training's log, the first cell of each its step; no rows if there is no file."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [line.split(",") for line in lines if line.split(",")[0].isdigit()]
-
-
-def write_log(path: Path, rows: list[list[str]]) -> None:
-    """The inverse of `read_log`. Raises OSError."""
-    write_atomic(path, "".join(",".join(row) + "\n" for row in rows).encode())

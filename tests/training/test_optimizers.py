@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from small_codec import SIZES, small_model
 
-from nctutorial.training.optimizers import Muon, optimizers
+from nctutorial.training.optimizers import Muon, add_up, optimizers
 
 
 @pytest.mark.parametrize("shape", [(20, 20), (12, 40), (40, 12), (1, 30)])
@@ -47,3 +48,40 @@ def test_every_parameter_has_one_optimizer(kind):
     groups = [group["params"] for group in muon.param_groups + adam.param_groups]
     assert sorted(id(p) for group in groups for p in group) == sorted(id(p) for p in model.parameters())
     assert all(p.dim() == 4 for p in groups[0])
+    rates = {id(p): group["peak"] for group in muon.param_groups + adam.param_groups for p in group["params"]}
+    inner, outer = model.synthesis[2].f[0], model.synthesis[-2]
+    assert rates[id(inner.weight)] == 0.01 and rates[id(inner.bias)] == 0.001 == 2 * rates[id(outer.weight)]
+    assert rates[id(model.log_gain)] == 0.01
+
+
+def _of_two(number, folder):
+    """One of two processes: what the sum of both, and a step of Muon by both, makes of different gradients."""
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=2)
+    torch.manual_seed(number)
+    parameters = [torch.nn.Parameter(torch.zeros(6, 2, 3, 3)), torch.nn.Parameter(torch.zeros(4, 6, 1, 1))]
+    for p in parameters:
+        p.grad = torch.randn_like(p).contiguous(memory_format=torch.channels_last)
+    add_up([p.grad for p in parameters])
+    grads = [p.grad.clone() for p in parameters]
+    Muon(parameters, 0.1).step()
+    torch.save([grads, [p.detach() for p in parameters]], f"{folder}/{number}")
+    dist.destroy_process_group()
+
+
+def test_two_processes_take_the_same_step_as_one(tmp_path):
+    torch.multiprocessing.spawn(_of_two, (str(tmp_path),), nprocs=2)
+    (grads, parameters), others = (torch.load(tmp_path / str(number)) for number in range(2))
+    for mine, theirs in zip([*grads, *parameters], [*others[0], *others[1]], strict=True):
+        assert torch.equal(mine, theirs)
+    drawn = [[], []]
+    for each, number in zip(drawn, range(2), strict=True):
+        torch.manual_seed(number)
+        each += [torch.randn(p.shape) for p in parameters]
+    for grad, a, b in zip(grads, *drawn, strict=True):
+        torch.testing.assert_close(grad, a + b)
+    alone = [torch.nn.Parameter(torch.zeros(p.shape)) for p in parameters]
+    for p, grad in zip(alone, grads, strict=True):
+        p.grad = grad
+    Muon(alone, 0.1).step()
+    for p, q in zip(alone, parameters, strict=True):
+        torch.testing.assert_close(p.detach(), q)

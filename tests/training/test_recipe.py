@@ -1,31 +1,29 @@
 import numpy as np
 import pytest
 
-from nctutorial.codec.rounding import HARD
 from nctutorial.training.recipe import Recipe
 
 
-@pytest.mark.parametrize("steps, decoder_steps", [(150, 120), (12, 2), (5, 0)])
-def test_the_learning_rate_falls_over_two_thirds_of_each_phase(steps, decoder_steps):
-    recipe = Recipe(steps=steps, decoder_steps=decoder_steps)
-    rates = [recipe.at(step)[1] for step in range(steps)]
-    phases = (steps - decoder_steps, decoder_steps)
-    np.testing.assert_allclose(rates, [min(1, (i + 1) / 100, 1.5 * (n - i) / n) for n in phases for i in range(n)])
+def test_the_learning_rate_warms_up_is_flat_and_falls_to_0_twice():
+    recipe = Recipe()
+    parts = [0, 0.005, 0.01, 0.3, 0.6, 0.7, 0.85 - 1e-9, 0.85, 0.925, 1]
+    rates = [recipe.at(part).rate for part in parts]
+    np.testing.assert_allclose(rates, [0, 0.5, 1, 1, 1, 0.6, 0, 0.35, 0.175, 0], atol=1e-6)
 
 
-def test_random_rounding_cools_and_ends_in_rounding_while_the_encoder_rests():
-    recipe = Recipe(steps=12, decoder_steps=2, rounding="random")
-    learns, _, roundings = zip(*map(recipe.at, range(12)), strict=True)
-    assert learns == (True,) * 10 + (False,) * 2 and roundings[10:] == (HARD, HARD)
-    temperatures = [rounding.temperature for rounding in roundings[:10]]
-    np.testing.assert_allclose(temperatures, [max(0.35 * min(1, 1.5 * (1 - i / 10)), 0.1) for i in range(10)])
-    assert {rounding.kind for rounding in roundings[:10]} == {"random"}
+def test_stages():
+    recipe = Recipe(batch=6, crop=128)
+    sizes = [recipe.at(part)[:2] for part in (0, 0.1, 0.7, 0.9)]
+    assert sizes == [(12, 64), (6, 96), (6, 128), (6, 128)]
+    assert [recipe.at(part).joint for part in (0, 0.8, 0.86)] == [True, True, False]
 
 
-@pytest.mark.parametrize(
-    "option, message",
-    [({"rounding": "dither"}, "noise or random, not dither"), ({"crop": 100}, "multiple of 16, not 100")],
-)
-def test_a_recipe_that_cannot_be_followed(option, message):
-    with pytest.raises(ValueError, match=message):
-        Recipe(**option)
+def test_progress_goes_by_steps_or_by_the_clock():
+    assert Recipe(steps=200).progress(50, 1e9) == 0.25
+    assert Recipe(steps=200, budget=2).progress(1000, 30) == 0.25
+    assert Recipe(steps=0).progress(0, 0) == 1 and Recipe(budget=1).progress(0, 61) == 1
+
+
+def test_a_crop_that_the_stages_cannot_divide():
+    with pytest.raises(ValueError, match="multiple of 64, not 100"):
+        Recipe(crop=100)
