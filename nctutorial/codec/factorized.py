@@ -54,9 +54,10 @@ class FactorizedModel(Model):
         return self.deadzone[node].float()[:, :, None, None] / DEADZONE_ONE
 
     def symbol_bits(self, t: Tensor, gain: Tensor, deadzone: Tensor) -> Tensor:
-        """Bits of symbols t, integer or noisy, under the prior. t: (B, M, h, w); gain and deadzone: (B, M, 1, 1). Returns the shape of t.
+        """Bits of symbols t, integer or noisy, under the prior.
 
-        What shrinks to (t - 1/2, t + 1/2) is an interval of y; its mass under the prior is the probability of t.
+        t: (B, M, h, w); gain and deadzone: (B, M, 1, 1). Returns the shape of t. What shrinks to (t - 1/2, t + 1/2)
+        is an interval of y; its mass under the prior is the probability of t.
         """
         return self.prior.bits(unshrink(t - 0.5, deadzone) / gain, unshrink(t + 0.5, deadzone) / gain)
 

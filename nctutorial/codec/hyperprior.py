@@ -34,6 +34,7 @@ from .priors import (
 from .rangecoder import SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder, Tables
 from .rounding import ROUNDING_COST, add_noise, shrink, ste_round, unshrink
 from .tiles import tiles
+from .transforms import places
 from .units import (
     DEADZONE_ONE,
     FIXED_POINT,
@@ -44,7 +45,6 @@ from .units import (
     between_nodes,
     lam_index,
 )
-from .transforms import places
 from .walk import HyperSymbols, Scaling, Walk, passes, scaling
 
 # ---- what is trained

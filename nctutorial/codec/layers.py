@@ -20,7 +20,10 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, gain
 
 
 class Block(nn.Module):
-    """x + f(x) (He et al. 2016, arXiv:1512.03385): a 3x3 convolution looks around, a 1x1 writes back. Same shape out."""
+    """x + f(x): a 3x3 convolution looks around, a 1x1 writes back (He et al. 2016, arXiv:1512.03385).
+
+    Returns the shape of x.
+    """
 
     def __init__(self, channels: int, hidden: int):
         super().__init__()

@@ -34,10 +34,10 @@ def train(
 ) -> Codec:
     """Train a codec on the photos below `folder` and write it to `out` (.safetensors).
 
-    The codec has the running averages of the weights. A checkpoint is kept beside `out`, and the same call goes on
-    from it. `out` with the suffix .csv is the log: step, minutes, loss, dead units, then λ, bpp and PSNR five times. model:
-    "factorized" or "hyperprior". start: weights to begin with, instead of the PCA of patches; either kind may take
-    its transforms from the other. options: see Recipe. Started by torchrun, several processes share each step.
+    A checkpoint is kept beside `out`, and the same call goes on from it. `out` with the suffix .csv is the log: step,
+    minutes, loss, dead units, then λ, bpp and PSNR five times. The codec has the running averages of the weights.
+    Under torchrun several processes share each step. model: "factorized" or "hyperprior". start: weights to begin
+    with, instead of the PCA of patches; either kind may take its transforms from the other. options: see Recipe.
     Raises ImageError if the folder holds no photo of at least `crop` x `crop` pixels, and ValueError.
     """
     recipe, out = Recipe(**options), Path(out)

@@ -1,4 +1,4 @@
-"""Pictures that are made, not photographed: text, plots, pixel art, palettes, patterns. Photos alone teach none of it."""
+"""Pictures that are made, not photographed: text, plots, pixel art, palettes, patterns. Photos teach none of it."""
 
 from pathlib import Path
 

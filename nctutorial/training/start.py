@@ -14,7 +14,7 @@ from ..codec.transforms import GREY
 
 
 def _pca(patches: Tensor) -> tuple[Tensor, Tensor]:
-    """Spreads, the largest first, and directions of patches around grey. patches: (B, C, h, w). Returns (C,), (C, C)."""
+    """Spreads, the largest first, and directions of patches around grey. patches: (B, C, h, w) -> (C,), (C, C)."""
     rows = patches.permute(0, 2, 3, 1).flatten(0, 2).double()
     variance, basis = torch.linalg.eigh(rows.T @ rows / len(rows))
     return variance.flip(0).clamp_min(1e-12).sqrt().float(), basis.T.flip(0).float()
