@@ -114,3 +114,18 @@ def test_logistic_is_the_box_smoothed_density_in_both_tails():
     expected = exact.sf(y.numpy() - 0.5) - exact.sf(y.numpy() + 0.5)
     likelihood = prior.likelihood(y.expand(2, 1, -1))[:, 0].detach().numpy()
     np.testing.assert_allclose(likelihood, np.maximum(expected, 1e-9), rtol=1e-3, atol=2e-9)
+
+
+def test_gdn_is_its_formula():
+    rng = np.random.default_rng(0)
+    x, beta, gamma = rng.normal(size=(2, 3, 4, 5)), rng.uniform(0.2, 2, 3), rng.uniform(0, 1, (3, 3))
+    expected = np.empty_like(x)
+    for b, i, row, column in np.ndindex(x.shape):
+        norm = beta[i] + sum(gamma[i, j] * x[b, j, row, column] ** 2 for j in range(3))
+        expected[b, i, row, column] = x[b, i, row, column] / norm**0.5
+    layer = toys.GDN(3)
+    with torch.no_grad():
+        layer.sqrt_beta.copy_(torch.from_numpy(np.sqrt(beta)))
+        layer.sqrt_gamma.copy_(torch.from_numpy(np.sqrt(gamma)))
+        found = layer(torch.from_numpy(x).float()).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

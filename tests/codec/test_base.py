@@ -84,9 +84,10 @@ def test_in_tiles_as_in_one(small):
     whole = small.model.analyze_tensor(data.pad_to_multiple(data.to_tensor(image), 16))
     torch.testing.assert_close(latent.y, whole, atol=1e-3, rtol=1e-3)
     symbols = small.decode(small.compress(image, lam))
-    gain = small.model.at_lam(small.model.log_inverse_gain, torch.tensor([units.lam_at(symbols.lam_index)]))
+    lam = torch.tensor([units.lam_at(symbols.lam_index)])
+    gain = small.model.at_lam(small.model.log_inverse_gain, lam)
     y_hat = torch.from_numpy(symbols.in_steps((slice(0, 66), slice(0, 66))))[None] * gain
-    expected = data.to_uint8(small.model.synthesize_tensor(y_hat)[..., :1050, :1041])
+    expected = data.to_uint8(small.model.synthesize_tensor(y_hat, lam)[..., :1050, :1041])
     difference = np.abs(small.reconstruct(symbols).astype(int) - expected)
     assert difference.max() <= 1 and difference.mean() < 1e-3  # floats in another order
 

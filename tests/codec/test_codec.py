@@ -61,7 +61,7 @@ def test_fingerprint_is_of_every_weight(small):
         digest.update(name.encode() + np.ascontiguousarray(state[name].numpy()).tobytes())
     assert small.sha256 == digest.hexdigest() and small.fingerprint == digest.digest()[:4]
     model = small_model(small.model.kind)
-    model.synthesis[-1].conv.bias.detach()[0] += 1e-3
+    model.synthesis[-2].bias.detach()[0] += 1e-3
     assert CODECS[model.kind][1].finish(model).fingerprint != small.fingerprint
 
 
@@ -119,10 +119,10 @@ def test_weights_that_do_not_say_what_they_are(small, facts):
 @pytest.mark.parametrize(
     "lie",
     [
-        *({"wide": size} for size in (17, 4096, 10**9, -1, 2.5, "a", None, [1, 2], float("nan"))),
-        *({"depth": depth} for depth in ([0, 0], [1], [2, 1], [10**9, 1], [4096, 4096], 7, {})),
+        *({"channels": size} for size in (17, 4096, 10**9, -1, 2.5, "a", None, [1, 2], float("nan"))),
+        *({"depth": depth} for depth in ([0, 0], [1], [1, 2], [10**9, 1], [4096, 4096], 7, {})),
         *({"slices": slices} for slices in ([0, 24], [24], [1] * 10_000)),
-        {"wide": 0},
+        {"channels": 0},
         {"another": 3},
     ],
     ids=str,

@@ -8,18 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nctutorial.codec.rounding import (
-    HARD,
-    Rounding,
-    add_noise,
-    best_deadzone,
-    random_round,
-    shrink,
-    ste_round,
-    unshrink,
-)
-
-NOISE, RANDOM = Rounding("noise"), Rounding("random", 0.35)
+from nctutorial.codec.rounding import add_noise, best_deadzone, shrink, ste_round, unshrink
 
 
 def test_noise_is_uniform_and_independent_of_its_input():
@@ -39,72 +28,6 @@ def test_straight_through_rounds_forward_and_is_the_identity_backward():
     np.testing.assert_allclose(rounded.detach().numpy(), np.rint(v.detach().numpy()), atol=1e-6)
     (rounded * torch.arange(67)).sum().backward()
     assert torch.equal(v.grad, torch.arange(67.0))
-
-
-# ---- random rounding
-
-
-@pytest.mark.parametrize("v", [-1.7, -0.2, 0.1, 0.35, 0.5, 2.8])
-def test_random_round_takes_either_neighbour_as_often_as_the_paper_says(v):
-    torch.manual_seed(0)
-    t = random_round(torch.full((200_000,), v), 0.5).numpy()
-    assert np.floor(v) <= t.min() and t.max() <= np.ceil(v)
-    # with weights exp(-atanh(distance) / temperature), Yang, Bamler and Mandt 2020, equation 10
-    down, up = (np.exp(-np.arctanh(distance) / 0.5) for distance in (v - np.floor(v), np.ceil(v) - v))
-    assert (t > np.floor(v) + 0.5).mean() == pytest.approx(up / (up + down), abs=0.005)
-
-
-def test_random_round_leaves_integers_and_is_rounding_when_cold():
-    v = torch.linspace(-3, 3, 61)
-    assert torch.allclose(random_round(v[::10], 0.35), v[::10], atol=1e-3)
-    clear = v[(v - v.floor() - 0.5).abs() > 0.05]
-    assert torch.allclose(random_round(clear, 0.01), clear.round(), atol=1e-3)
-
-
-def cost_of_a_one(t):
-    """Bits between two integers, where all that a 1 costs more than a 0 is a jump at 1/2, as behind a deadzone."""
-    return RANDOM.bits(lambda k: 9.0 * (k > 0.5), t)
-
-
-@pytest.mark.parametrize("v", [0.1, 0.4, 0.5, 0.7])
-@pytest.mark.parametrize("function", [torch.Tensor.clone, cost_of_a_one])
-def test_the_gradient_of_random_symbols_and_their_bits_is_that_of_the_average(function, v):
-    def mean(v):
-        torch.manual_seed(0)
-        return function(random_round(v.expand(200_000), 0.35)).double().mean()
-
-    at = torch.tensor(v, requires_grad=True)
-    mean(at).backward()
-    with torch.no_grad():
-        slope = ((mean(at + 0.01) - mean(at - 0.01)) / 0.02).item()
-    assert at.grad.item() == pytest.approx(slope, rel=0.05, abs=0.01)
-
-
-# ---- what stands in for rounding
-
-
-@pytest.mark.parametrize("rounding", [HARD, NOISE, RANDOM])
-def test_symbols_for_the_picture_and_for_the_rate(rounding):
-    v = torch.linspace(-2, 2, 41, requires_grad=True)
-    torch.manual_seed(0)
-    for_picture, for_rate = rounding.symbols(v)
-    torch.manual_seed(0)
-    expected = {
-        HARD: lambda: (v.round(), v.round()),
-        NOISE: lambda: (v.round(), v + torch.rand(41) - 0.5),
-        RANDOM: lambda: (random_round(v, 0.35),) * 2,
-    }[rounding]()
-    torch.testing.assert_close((for_picture, for_rate), expected)
-    (slope,) = torch.autograd.grad(for_picture.sum() + for_rate.sum(), v)
-    assert slope.any() == (rounding != HARD)
-    assert rounding.bin_of_zero(torch.tensor(0.3)).item() == pytest.approx(0 if rounding == NOISE else 0.3)
-
-
-def test_bits_of_integers_and_of_noisy_symbols_are_as_they_are():
-    k, t = torch.arange(-3.0, 4), torch.linspace(-3, 3, 9)
-    assert torch.equal(RANDOM.bits(torch.square, k), k**2)
-    for rounding in (HARD, NOISE):
-        assert torch.equal(rounding.bits(torch.square, t), t**2)
 
 
 # ---- the deadzone

@@ -6,7 +6,7 @@ from small_codec import small_codec, small_model, smooth_noise
 from nctutorial import data
 from nctutorial.codec import units
 from nctutorial.codec.tiles import MARGIN
-from nctutorial.codec.transforms import GREY, Transforms
+from nctutorial.codec.transforms import GREY, Transforms, places
 from nctutorial.codec.units import LAM_LAST, LAM_MIN
 
 
@@ -21,16 +21,16 @@ def patches(x):
 @torch.no_grad()
 def test_the_linear_path_is_a_projection_of_patches():
     torch.manual_seed(0)
-    transforms, image = Transforms(24, wide=16, narrow=12, depth=(1, 1)), smooth_noise(32, 48)
+    transforms, image = Transforms(24, channels=12, hidden=8, depth=(1, 1)), smooth_noise(32, 48)
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(768, 24)))[0]
     transforms.linear_analysis.weight.copy_(torch.from_numpy(basis.T[:, :, None, None]))
     transforms.linear_synthesis.weight.copy_(torch.from_numpy(basis[:, :, None, None]))
     for layer in (transforms.linear_analysis, transforms.linear_synthesis):
         layer.bias.zero_()
-    for layer in (transforms.analysis[-1], transforms.synthesis[-1].conv):
+    for layer in (transforms.analysis[-1], transforms.synthesis[-2]):
         layer.weight.zero_()
     y = transforms.analyze_tensor(data.to_tensor(image))
-    x_hat = transforms.synthesize_tensor(y)[0].permute(1, 2, 0).numpy()
+    x_hat = transforms.synthesize_tensor(y, torch.tensor([0.01]))[0].permute(1, 2, 0).numpy()
     coefficients = (patches(image / 255) - 0.5) @ basis
     np.testing.assert_allclose(y[0].flatten(1).numpy().T, GREY * coefficients, atol=1e-3)
     np.testing.assert_allclose(patches(x_hat), 0.5 + coefficients @ basis.T, atol=1e-5)
@@ -38,14 +38,25 @@ def test_the_linear_path_is_a_projection_of_patches():
 
 def test_the_margin_of_tiles_is_what_the_transforms_see():
     torch.manual_seed(0)
-    transforms = Transforms(320, wide=192, narrow=128, depth=(4, 5))  # as bundled, but no path has died in training
+    transforms = Transforms(320, channels=128, hidden=64, depth=(7, 6))  # as bundled
     y = torch.randn(1, 320, 21, 21, requires_grad=True)
-    transforms.synthesize_tensor(y)[..., 160:176, 160:176].square().sum().backward()
+    transforms.synthesize_tensor(y, torch.tensor([0.01]))[..., 160:176, 160:176].square().sum().backward()
     x = torch.rand(1, 3, 336, 336, requires_grad=True)
     transforms.analyze_tensor(x)[..., 10, 10].square().sum().backward()
+    reached = []
     for grad, size in ((y.grad, 1), (x.grad, 16)):
         rows, columns = grad[0].abs().sum(0).nonzero().T // size
-        assert max((rows - 10).abs().max(), (columns - 10).abs().max()) == MARGIN
+        reached.append(max((rows - 10).abs().max(), (columns - 10).abs().max()))
+    assert max(reached) == MARGIN
+
+
+@torch.no_grad()
+def test_the_synthesis_is_told_lam():
+    transforms, y = Transforms(24, channels=12, hidden=8, depth=(1, 1)), torch.randn(1, 24, 3, 4)
+    low, again, high = (transforms.synthesize_tensor(y, torch.tensor([lam])) for lam in (0.001, 0.001, 0.06))
+    assert torch.equal(low, again) and not torch.equal(low, high)
+    expected = torch.tensor([[-1.0, 1], [0, 0], [1, 1]])  # the place on the log scale, and its square
+    torch.testing.assert_close(places(torch.tensor([0.001, 0.06**0.5 * 0.001**0.5, 0.06]))[:, :, 0, 0], expected)
 
 
 def test_bfloat16_is_close_to_float32():
