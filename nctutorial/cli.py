@@ -148,7 +148,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
         elif isinstance(default, str):
             add(option, choices=get_args(Recipe.__annotations__[name]), default=default, help="default %(default)s")
         else:
-            least = {"batch": 1, "every": 1, "crop": 16}.get(name, type(default)(0))
+            least = {"batch": 1, "every": 1, "crop": 64}.get(name, type(default)(0))
             add(option, metavar="N", type=_at_least(least), default=default, help="default %(default)s")
 
 

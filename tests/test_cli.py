@@ -40,7 +40,7 @@ def training(folder, monkeypatch):
     """Beside the files of `folder` a folder of one photo; training is of a small model and validates nothing."""
     small = functools.partial(FactorizedModel, **SIZES["factorized"])
     monkeypatch.setitem(CODECS, "factorized", (small, FactorizedCodec))
-    monkeypatch.setattr(loop, "validate", lambda model: [])
+    monkeypatch.setattr(loop, "validate", lambda model: ([], 0.0))
     Path("photos").mkdir()
     data.save_image("photos/a.png", smooth_noise(128, 150))
 
@@ -118,16 +118,16 @@ def test_train_offers_what_training_takes(monkeypatch, folder):
     assert cli.main(["train", "photos", "--out", "a.safetensors"]) == 0
     out = Path("a.safetensors")
     train.assert_called_once_with(folder="photos", out=out, model="factorized", start=None, **vars(Recipe()))
-    given = "--model hyperprior --start b --steps 5 --decoder-steps 2 --batch 3 --crop 32 --lr 0.5 --seed 7"
-    given += " --rounding-cost 9 --rounding random --every 4 --bf16"
+    given = "--model hyperprior --start b --steps 5 --budget 0.5 --batch 3 --crop 64 --lr 0.5 --seed 7"
+    given += " --rounding-cost 9 --every 4 --bf16"
     assert cli.main(["train", "photos", "--out", "a.safetensors", *given.split()]) == 0
-    recipe = Recipe(steps=5, decoder_steps=2, batch=3, crop=32, lr=0.5, seed=7, rounding_cost=9.0, rounding="random")
+    recipe = Recipe(steps=5, budget=0.5, batch=3, crop=64, lr=0.5, seed=7, rounding_cost=9.0)
     options = vars(recipe) | {"every": 4, "bf16": True, "model": "hyperprior", "start": "b"}
     assert train.call_args.kwargs == {"folder": "photos", "out": out, **options}
 
 
 def test_train_and_use_what_it_wrote(training):
-    options = ["--steps", "2", "--decoder-steps", "1", "--batch", "1"]
+    options = ["--steps", "2", "--batch", "1", "--crop", "64"]
     assert cli.main(["train", "photos", "--out", "new.safetensors", *options]) == 0
     assert cli.main(["compress", "photo.png", "new.nct", "--model", "new.safetensors"]) == 0
     assert cli.main(["decompress", "new.nct", "new.png", "--model", "new.safetensors"]) == 0
@@ -165,16 +165,19 @@ ERRORS = {
     "benchmark of nothing": ("benchmark", "needs a folder"),
     "benchmark to no csv": ("benchmark . --out rows.txt", "ends in .csv"),
     "benchmark by processes and Dask": ("benchmark . --jobs 2 --dask tcp://a:1", "not allowed with"),
-    "training on nothing": ("train empty --out a.safetensors", "holds no picture of 128 x 128"),
+    "training on nothing": ("train empty --out a.safetensors", "holds no picture of 256 x 256"),
     "training to no file": ("train empty", "required: --out"),
     "training to a wrong suffix": ("train empty --out a.csv", "ends in .safetensors"),
     "training with a negative batch": ("train empty --out a.safetensors --batch 0", "not a number of 1 or more"),
     "training with lr nan": ("train empty --out a.safetensors --lr nan", "not a number of 0.0 or more"),
     "weights to begin with that are none": (
-        "train . --out a.safetensors --start photo.png",
+        "train . --crop 64 --out a.safetensors --start photo.png",
         "photo.png does not hold the weights .* restore it with git or train again",
     ),
-    "no weights to begin with": ("train . --out a.safetensors --start no.safetensors", "no weights at no.safetensors"),
+    "no weights to begin with": (
+        "train . --crop 64 --out a.safetensors --start no.safetensors",
+        "no weights at no.safetensors",
+    ),
     "truncated weights": ("compress photo.png a.nct --model half.safetensors", "half.safetensors does not hold"),
     "altered weights": (
         "decompress photo.nct a.png --model altered.safetensors",
@@ -226,7 +229,7 @@ WRITING = {
     "compress": "compress photo.png {}/a.nct",
     "decompress": "decompress photo.nct {}/a.png",
     "benchmark": "benchmark photos --out {}/a.csv --model small.safetensors",
-    "train": "train photos --out {}/a.safetensors --steps 1 --batch 1",
+    "train": "train photos --out {}/a.safetensors --steps 1 --batch 1 --crop 64",
 }
 
 

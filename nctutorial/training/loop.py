@@ -18,6 +18,7 @@ from ..codec import CODECS
 from ..codec.base import Codec
 from ..codec.model import Model
 from ..codec.units import LAM_MAX, LAM_MIN
+from ..data import write_atomic
 from .checkpoints import load_checkpoint, save_checkpoint
 from .optimizers import add_up, optimizers, processes
 from .photos import Photos
@@ -52,9 +53,9 @@ def train(
     now = {"step": 0.0, "seconds": 0.0, "loss": math.nan}
     if checkpoint.exists():
         now = load_checkpoint(checkpoint, [learner, average], optims)
-    elif first:
-        log.unlink(missing_ok=True)
     step, dead, began = int(now["step"]), math.nan, time.monotonic() - now["seconds"]
+    rows = log.read_text().splitlines() if checkpoint.exists() and log.exists() else []
+    rows = [row for row in rows if int(row.split(",")[0]) <= step]
     bar = tqdm(initial=step, total=None if recipe.budget else recipe.steps, disable=not first)
     while (progress := recipe.progress(step, now["seconds"])) < 1:
         if step % 100 == 0:
@@ -70,10 +71,10 @@ def train(
         if step % recipe.every == 0 or recipe.progress(step, seconds) == 1:
             photos.look()
             if first:
-                rows, dead = validate(average.module)
-                row = [step, seconds / 60, loss, dead, *(value for triple in rows for value in triple)]
-                with open(log, "a") as file:
-                    file.write(",".join(f"{value:.4f}".removesuffix(".0000") for value in row) + "\n")
+                points, dead = validate(average.module)
+                row = [seconds / 60, loss, dead, *(value for point in points for value in point)]
+                rows.append(",".join([str(step), *(f"{value:.4f}" for value in row)]))
+                write_atomic(log, "".join(row + "\n" for row in rows).encode())
                 save_checkpoint(checkpoint, now, [learner, average], optims)
     codec = CODECS[model][1].finish(average.module, recipe.rounding_cost)
     if first:

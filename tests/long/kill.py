@@ -122,22 +122,27 @@ def kill_benchmark(kills: int) -> str:
     return f"{resumed} times gone on, {kept} photos kept"
 
 
+def log_of(path: Path) -> list[list[str]]:
+    """The rows of a training's log without their minutes, which are never the same twice."""
+    return [(row := line.split(","))[:1] + row[2:] for line in path.read_text().splitlines()]
+
+
 def kill_train(kills: int) -> str:
     Path("crops").mkdir()
     data.save_image("crops/a.png", smooth_noise(140, 150))
     out, log, checkpoint = (Path("new").with_suffix(suffix) for suffix in (".safetensors", ".csv", ".checkpoint"))
-    arguments = "train crops --out new.safetensors --steps 6 --decoder-steps 2 --batch 1 --every 2".split()
+    arguments = "train crops --out new.safetensors --steps 6 --batch 1 --crop 64 --every 2".split()
     run(arguments)
-    weights, rows = codec.load(out).sha256, log.read_bytes()
+    weights, rows = codec.load(out).sha256, log_of(log)
 
     def check():
         assert not out.exists() or codec.load(out).sha256 == weights, "train wrote other weights"
-        assert not log.exists() or rows.startswith(log.read_bytes()), "train wrote another log"
+        assert not log.exists() or rows[: len(log_of(log))] == log_of(log), "train wrote another log"
         if checkpoint.exists():
             load(checkpoint.read_bytes())  # safetensors checks its lengths
 
     def clear():
-        assert not out.exists() or log.read_bytes() == rows, "train ended with another log"
+        assert not out.exists() or log_of(log) == rows, "train ended with another log"
         for path in (out, log, checkpoint):
             path.unlink(missing_ok=True)
 
@@ -151,7 +156,7 @@ def prepare() -> None:
     model, finished = codec.CODECS["factorized"]
     codec.CODECS["factorized"] = (lambda **sizes: model(**sizes or SIZES["factorized"]), finished)
     loop.start_from_pca = lambda *arguments: None
-    loop.validate = lambda model: []
+    loop.validate = lambda model: ([], 0.0)
 
 
 def main(argv: list[str] | None = None) -> int:

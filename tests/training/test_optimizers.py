@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file, save_file
 from small_codec import SIZES, small_model
 
 from nctutorial.training.optimizers import Muon, add_up, optimizers
@@ -64,15 +65,16 @@ def _of_two(number, folder):
     add_up([p.grad for p in parameters])
     grads = [p.grad.clone() for p in parameters]
     Muon(parameters, 0.1).step()
-    torch.save([grads, [p.detach() for p in parameters]], f"{folder}/{number}")
+    tensors = [*grads, *(p.detach() for p in parameters)]
+    save_file({str(i): tensor.contiguous() for i, tensor in enumerate(tensors)}, f"{folder}/{number}")
     dist.destroy_process_group()
 
 
 def test_two_processes_take_the_same_step_as_one(tmp_path):
     torch.multiprocessing.spawn(_of_two, (str(tmp_path),), nprocs=2)
-    (grads, parameters), others = (torch.load(tmp_path / str(number)) for number in range(2))
-    for mine, theirs in zip([*grads, *parameters], [*others[0], *others[1]], strict=True):
-        assert torch.equal(mine, theirs)
+    mine, theirs = (load_file(tmp_path / str(number)) for number in range(2))
+    assert all(torch.equal(mine[name], theirs[name]) for name in "0123")
+    grads, parameters = [mine["0"], mine["1"]], [mine["2"], mine["3"]]
     drawn = [[], []]
     for each, number in zip(drawn, range(2), strict=True):
         torch.manual_seed(number)
