@@ -3,8 +3,9 @@
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -46,8 +47,9 @@ def train(
         dist.init_process_group("gloo")
     first = processes()[0] == 0  # it writes and prints
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    photos, learner = _begin(folder, model, start, recipe, device)
+    photos, learner = _begin(folder, CODECS[model][0], start, recipe, device)
     average = AveragedModel(learner, multi_avg_fn=get_ema_multi_avg_fn(EMA))
+    averaged = cast(Model, average.module)
     optims = optimizers(learner, recipe.lr)
     checkpoint, log = out.with_suffix(".checkpoint"), out.with_suffix(".csv")
     now = {"step": 0.0, "seconds": 0.0, "loss": math.nan}
@@ -71,24 +73,24 @@ def train(
         if step % recipe.every == 0 or recipe.progress(step, seconds) == 1:
             photos.look()
             if first:
-                points, dead = validate(average.module)
+                points, dead = validate(averaged)
                 row = [seconds / 60, loss, dead, *(value for point in points for value in point)]
                 rows.append(",".join([str(step), *(f"{value:.4f}" for value in row)]))
                 write_atomic(log, "".join(row + "\n" for row in rows).encode())
                 save_checkpoint(checkpoint, now, [learner, average], optims)
-    codec = CODECS[model][1].finish(average.module, recipe.rounding_cost)
+    codec = CODECS[model][1].finish(averaged, recipe.rounding_cost)
     if first:
         codec.save(out)
     return codec
 
 
 def _begin(
-    folder: Path | str, kind: str, start: Path | str | None, recipe: Recipe, device: str
+    folder: Path | str, kind: Callable[[], Model], start: Path | str | None, recipe: Recipe, device: str
 ) -> tuple[Photos, Model]:
     """The photos, and the model where it starts."""
     rng = np.random.default_rng(recipe.seed)
     torch.manual_seed(recipe.seed)
-    photos, model = Photos(folder, recipe.crop, device, rng), CODECS[kind][0]()
+    photos, model = Photos(folder, recipe.crop, device, rng), kind()
     crops = photos.crops(rng, 400, recipe.crop // 2).cpu()
     if start is None:
         start_from_pca(model, crops)
