@@ -51,11 +51,13 @@ class Recipe:
         over, whole = (seconds, 60 * self.budget) if self.budget else (step, self.steps)
         return over / whole if over < whole else 1.0
 
-    def at(self, progress: float) -> Step:
-        """What to do when a part of the training is over."""
+    def at(self, progress: float, large: bool = False) -> Step:
+        """What to do when a part of the training is over. large: always whole crops, since each shape is compiled."""
         number = sum(progress >= end for end, *_ in STAGES[:-1])
         begin = STAGES[number - 1][0] if number else 0.0
         end, batch, crop, first, last = STAGES[number]
+        if large:
+            batch = crop = 1
         rate = first + (last - first) * (progress - begin) / (end - begin)
         joint = number < len(STAGES) - 1
         return Step(round(self.batch * batch), round(self.crop * crop), rate * min(1, progress / WARM_UP), joint)

@@ -85,16 +85,14 @@ def test_a_start_from_nothing(train):
 @pytest.mark.parametrize("kind", SIZES)
 def test_the_encoder_rests_in_the_last_stage(train, monkeypatch, kind):
     """From 85 % on: of a hundred steps the last fifteen."""
-    train("begun", kind, steps=1)
-    states = []
-    update = loop._update
+    states, update = [], loop.Training.update
 
-    def watched(model, optims, *rest):
-        loss = update(model, optims, *rest)
-        states.append({name: value.clone() for name, value in model.state_dict().items()})
-        return loss
+    def watched(training):
+        numbers = update(training)
+        states.append({name: value.clone() for name, value in training.model.state_dict().items()})
+        return numbers
 
-    monkeypatch.setattr(loop, "_update", watched)
+    monkeypatch.setattr(loop.Training, "update", watched)
     train("a", kind, steps=20)
     own = {"factorized": "prior.weights.0", "hyperprior": "context.heads.1.4.bias"}[kind]
     for name in ("analysis.1.weight", "linear_analysis.weight", "log_gain"):
@@ -104,14 +102,14 @@ def test_the_encoder_rests_in_the_last_stage(train, monkeypatch, kind):
 
 
 def test_the_codec_has_the_averages_of_the_weights(train, monkeypatch):
-    seen, update = [], loop._update
+    seen, update = [], loop.Training.update
 
-    def watched(model, *rest):
-        numbers = update(model, *rest)
-        seen.append(model.linear_synthesis.weight.detach().clone())
+    def watched(training):
+        numbers = update(training)
+        seen.append(training.model.linear_synthesis.weight.detach().clone())
         return numbers
 
-    monkeypatch.setattr(loop, "_update", watched)
+    monkeypatch.setattr(loop.Training, "update", watched)
     codec, average = train("a", steps=10, lr=0.05), None
     for weight in seen:
         average = weight if average is None else loop.EMA * average + (1 - loop.EMA) * weight
@@ -146,17 +144,17 @@ def killed_after(calls, function):
 # The third: just after the deadzones moved for the second time. The last: when the log is ahead of its checkpoint.
 @pytest.mark.parametrize(
     "steps, every, name, calls",
-    [(6, 2, "_update", 1), (6, 2, "_update", 5), (103, 100, "_update", 101), (6, 2, "save_checkpoint", 1)],
+    [(6, 2, "update", 1), (6, 2, "update", 5), (103, 100, "update", 101), (6, 2, "save", 1)],
 )
 def test_killed_and_resumed_training_ends_with_the_same_bits(tmp_path, train, monkeypatch, steps, every, name, calls):
     options = {"steps": steps, "every": every}
     whole = train("whole", **options)
     out = tmp_path / "resumed.safetensors"
     with monkeypatch.context() as patch:
-        patch.setattr(loop, name, killed_after(calls, getattr(loop, name)))
+        patch.setattr(loop.Training, name, killed_after(calls, getattr(loop.Training, name)))
         with pytest.raises(KeyboardInterrupt):
             train("resumed", **options)
-    assert not out.exists() and out.with_suffix(".checkpoint").exists() == ((name, calls) != ("_update", 1))
+    assert not out.exists() and out.with_suffix(".checkpoint").exists() == ((name, calls) != ("update", 1))
     resumed = train("resumed", **options)
     assert resumed.sha256 == whole.sha256 == load(out).sha256
     logs = (path.with_suffix(".csv").read_text().splitlines() for path in (out, tmp_path / "whole.csv"))

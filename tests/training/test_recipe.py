@@ -15,6 +15,7 @@ def test_stages():
     recipe = Recipe(batch=6, crop=128)
     sizes = [recipe.at(part)[:2] for part in (0, 0.1, 0.7, 0.9)]
     assert sizes == [(12, 64), (6, 96), (6, 128), (6, 128)]
+    assert {recipe.at(part, large=True)[:2] for part in (0, 0.1, 0.7, 0.9)} == {(6, 128)}
     assert [recipe.at(part).joint for part in (0, 0.8, 0.86)] == [True, True, False]
 
 
