@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
+import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
@@ -40,7 +41,8 @@ def codec_picture(*marked: str) -> Figure:
     The upper branch, noise in place of rounding, exists in training only.
     """
     marked_boxes = {PARTS[name] for name in marked}
-    figure = Figure((7.6, 2.9), dpi=90)
+    figure = plt.figure(figsize=(7.6, 2.9), dpi=90)  # of pyplot, so that a notebook knows how to show it,
+    plt.close(figure)  # and shows it once
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(-0.15, 7.75), ylim=(-0.5, 3.45))
     ax.set_axis_off()
