@@ -113,4 +113,4 @@ def test_logistic_is_the_box_smoothed_density_in_both_tails():
     exact = stats.logistic(mean, std * np.sqrt(3) / np.pi)
     expected = exact.sf(y.numpy() - 0.5) - exact.sf(y.numpy() + 0.5)
     likelihood = prior.likelihood(y.expand(2, 1, -1))[:, 0].detach().numpy()
-    np.testing.assert_allclose(likelihood, np.maximum(expected, 1e-9), rtol=1e-3, atol=2e-9)
+    np.testing.assert_allclose(likelihood, np.maximum(expected, 1e-9), rtol=1e-3)  # 0.0014 bits, in the tails, too
