@@ -81,10 +81,14 @@ def crops(count: int = 256, size: int = 64, seed: int = 0) -> Tensor:
     rng = np.random.default_rng(seed)
     photos = [photo(name) for name in photo_names("train")]
     samples = np.empty((count, size, size, 3), np.uint8)
-    for i, crop in enumerate(samples):
+    for i in range(count):
         image = photos[i % len(photos)]
-        top, left = (rng.integers(side - size + 1) for side in image.shape[:2])
-        crop[:] = image[top : top + size, left : left + size, :][:, :: rng.choice([-1, 1])]
+        height, width, _ = image.shape
+        top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
+        crop = image[top : top + size, left : left + size]
+        if rng.choice([-1, 1]) == -1:
+            crop = crop[:, ::-1]  # mirrored, left to right
+        samples[i] = crop
     return torch.from_numpy(samples).permute(0, 3, 1, 2).float() / 255
 
 
@@ -128,15 +132,18 @@ class Residual(nn.Module):
 
 
 def dct_filters(count: int) -> Tensor:
-    """The `count` smoothest patterns of an 8x8 block in colour: orthonormal, (count, 3, 8, 8), at most 192.
+    """The first `count` of the 192 patterns of an 8x8 block in colour, by a rule of thumb: (count, 3, 8, 8).
 
-    Each is the grey, green-magenta or red-blue mix of R, G and B times a pattern of the DCT; a colour pattern
-    counts as 2.5 times less smooth than the grey one, for photos vary that much less in it.
+    Each is a grey, green-magenta or red-blue mixture of R, G and B times the DCT's pattern of frequencies u and v;
+    together they are orthonormal. The order: (hypot(u, v) + 0.6), times 2.5 for a colour, the smallest first. For few
+    patterns these are the ones along which photos vary most; for 32 they are not, see chapter 01.
     """
-    mixes = np.array([[1, 1, 1], [1, -2, 1], [1, 0, -1]]) / np.sqrt([[3], [6], [2]])
-    filters = np.einsum("ac,ui,vj->auvcij", mixes, dct_matrix(), dct_matrix()).reshape(192, 3, 8, 8)
-    mix, u, v = np.indices((3, 8, 8)).reshape(3, 192)
-    order = np.argsort((np.hypot(u, v) + 0.6) * np.where(mix, 2.5, 1), kind="stable")
+    mixtures = np.array([[1, 1, 1], [1, -2, 1], [1, 0, -1]]) / np.sqrt([[3], [6], [2]])
+    patterns = np.einsum("ui,vj->uvij", dct_matrix(), dct_matrix())
+    filters = np.einsum("mc,uvij->muvcij", mixtures, patterns).reshape(192, 3, 8, 8)
+    mixture, u, v = np.indices((3, 8, 8)).reshape(3, 192)
+    roughness = (np.hypot(u, v) + 0.6) * np.where(mixture == 0, 1, 2.5)
+    order = np.argsort(roughness, kind="stable")
     return torch.from_numpy(filters[order[:count]]).float()
 
 

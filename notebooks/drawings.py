@@ -1,14 +1,65 @@
-"""Drawings that belong to one chapter and are too long for one of its cells."""
+"""Drawings of the course that are too long for a cell: the codec, in every chapter, and the coder of chapter 06."""
 
 import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
+import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
 
 from nctutorial import plotting
+
+# ---- every chapter
+
+PARTS = {  # name: (centre, text) of what stands in the picture of the codec
+    "x": ((0.25, 2), "$x$"),
+    "analysis": ((1.25, 2), "analysis\n$g_a$"),
+    "y": ((2.25, 2), "$y$"),
+    "noise": ((3.4, 3), "$+\\,u$"),
+    "y_tilde": ((4.6, 3), r"$\tilde y$"),
+    "round": ((3.4, 2), "round"),
+    "k": ((4.6, 2), "$k$"),
+    "prior": ((5.9, 1), "prior"),
+    "encoder": ((5.9, 2), "range\nencoder"),
+    "bytes": ((7.2, 1), "bytes"),
+    "decoder": ((5.9, 0), "range\ndecoder"),
+    "k_again": ((4.6, 0), "$k$"),
+    "y_hat": ((3.4, 0), r"$\hat y$"),
+    "synthesis": ((2.25, 0), "synthesis\n$g_s$"),
+    "x_hat": ((1.25, 0), r"$\hat x$"),
+}
+ARROWS = """x analysis, analysis y, y round, round k, k encoder, encoder bytes, bytes decoder, decoder k_again,
+k_again y_hat, y_hat synthesis, synthesis x_hat, y noise, noise y_tilde, prior encoder, prior decoder"""
+
+
+def codec_picture(*marked: str) -> Figure:
+    """The whole codec, the way of a photo through it, with some of its parts marked. marked: names in PARTS.
+
+    The upper branch, noise in place of rounding, exists in training only.
+    """
+    marked_boxes = {PARTS[name] for name in marked}
+    figure = plt.figure(figsize=(7.6, 2.9), dpi=90)  # of pyplot, so that a notebook knows how to show it,
+    plt.close(figure)  # and shows it once
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(-0.15, 7.75), ylim=(-0.5, 3.45))
+    ax.set_axis_off()
+    boxes = {}
+    for name, (centre, text) in PARTS.items():
+        face, edge = (plotting.ORANGE, "black") if PARTS[name] in marked_boxes else ("#E9EEF3", "#8c959f")
+        box = {"boxstyle": "round,pad=0.35", "facecolor": face, "edgecolor": edge}
+        boxes[name] = ax.text(*centre, text, ha="center", va="center", size=11, bbox=box).get_bbox_patch()
+    for arrow in ARROWS.split(","):
+        start, end = arrow.split()
+        style = {"arrowstyle": "-|>", "mutation_scale": 11, "color": "#57606a", "ls": "--" if "noise" in arrow else "-"}
+        between = {"patchA": boxes[start], "patchB": boxes[end], "shrinkA": 1, "shrinkB": 1, "zorder": 4}
+        ax.add_patch(FancyArrowPatch(PARTS[start][0], PARTS[end][0], **between, **style))
+    ax.text(5.1, 3, "in training only", va="center", size=10, color="#57606a")
+    ax.text(0.25, 1, "encoder above,\ndecoder below", va="center", size=10, color="#57606a")
+    return figure
+
 
 # ---- chapter 06
 

@@ -12,34 +12,56 @@ answer is right, and fails an `assert condition, message` if it is not:
     Exercise 7.1: correct
     Exercise 7.1: not yet: 125 bytes are 1000 bits: on 1000 pixels that is 1 bpp
     Exercise 7.1: not attempted yet          (the answer still returns the `...` of the stub)
+
+and returns it, as a Verdict, for whoever marks many answers.
 """
 
 import functools
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 
 
-class _Verdict(Exception):
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says of an answer. It is true if the answer is correct."""
+
+    number: str  # of the exercise
+    text: str  # "correct", "not attempted yet" or "not yet: ..."
+
+    def __bool__(self) -> bool:
+        return self.text == "correct"
+
+    def __str__(self) -> str:
+        return f"Exercise {self.number}: {self.text}"
+
+    def _ipython_display_(self) -> None:
+        """Nothing: the check has printed it already."""
+
+
+class _Ended(Exception):
     """Ends a check before its own assertions do; the message is printed."""
 
 
-def exercise(number: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator that makes a check print its verdict. number: of the exercise, such as "7.1"."""
+def exercise(number: str) -> Callable[[Callable[..., None]], Callable[..., Verdict]]:
+    """Decorator that makes a check print and return its verdict. number: of the exercise, such as "7.1"."""
 
-    def decorate(check: Callable[..., None]) -> Callable[..., None]:
+    def decorate(check: Callable[..., None]) -> Callable[..., Verdict]:
         @functools.wraps(check)
-        def checked(*answers: object) -> None:
-            print(f"Exercise {number}: {_verdict(check, answers)}")
+        def checked(*answers: object) -> Verdict:
+            verdict = Verdict(number, _text(check, answers))
+            print(verdict)
+            return verdict
 
         return checked
 
     return decorate
 
 
-def _verdict(check, answers):
+def _text(check, answers):
     try:
         check(*map(_watched, answers))
-    except _Verdict as verdict:
+    except _Ended as verdict:
         return str(verdict)
     except AssertionError as error:
         return f"not yet: {error}"
@@ -51,7 +73,7 @@ def _verdict(check, answers):
 def _watched(answer):
     """The reader's function, but a stub, a missing return and an error in it end the check with a verdict."""
     if answer is ...:
-        raise _Verdict("not attempted yet")
+        raise _Ended("not attempted yet")
     if not callable(answer):
         return answer
 
@@ -60,11 +82,11 @@ def _watched(answer):
         try:
             result = answer(*args, **kwargs)
         except Exception as error:
-            raise _Verdict(f"not yet: {_describe(error, answer)}") from None
+            raise _Ended(f"not yet: {_describe(error, answer)}") from None
         if result is ... or (isinstance(result, tuple) and any(value is ... for value in result)):
-            raise _Verdict("not attempted yet")
+            raise _Ended("not attempted yet")
         if result is None:
-            raise _Verdict(f"not yet: {answer.__name__} returns nothing; does it end in a return?")
+            raise _Ended(f"not yet: {answer.__name__} returns nothing; does it end in a return?")
         return result
 
     return watched

@@ -6,11 +6,12 @@ import os
 from fractions import Fraction
 
 import pytest
-from drawings import interval_ladder, settled
+from drawings import codec_picture, interval_ladder, settled
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
 from nctutorial import plotting
+from nctutorial.plotting import ORANGE
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,13 @@ def test_interval_ladder():
     bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
     chosen = [(bar.get_x(), bar.get_width()) for bar in bars if bar.get_facecolor() == to_rgba(plotting.BLUE)]
     assert chosen == [(0.75, 0.25), (0.25, 0.5)]
+
+
+def test_the_picture_of_the_codec_marks_what_it_is_told_to():
+    boxed = [text for text in codec_picture("round", "k").axes[0].texts if text.get_bbox_patch()]
+    colours = {
+        text.get_text(): text.get_bbox_patch().get_facecolor() for text in boxed[::-1]
+    }  # the first k is the last
+    assert {text for text, colour in colours.items() if colour == to_rgba(ORANGE)} == {"round", "$k$"}
+    with pytest.raises(KeyError):
+        codec_picture("rounding")

@@ -1,8 +1,8 @@
-"""Every exercise of every chapter: stub, check, hint, solution, and wrong answers that the check must refuse."""
+"""Every exercise of every chapter: stub, check, hint, solution, and answers that the check must refuse or accept."""
 
 import ast
 import contextlib
-import importlib
+import importlib.util
 import io
 import json
 import re
@@ -85,10 +85,10 @@ def verdict(exercise, answer):
     """What the check says about a function, behind the number of the exercise."""
     check = importlib.import_module(f"checks.ch{exercise.chapter}")
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        assert getattr(check, exercise.check)(answer) is None
-    number, _, text = said.getvalue().removesuffix("\n").partition(": ")
-    assert number == f"Exercise {exercise.number}"
-    return text
+        found = getattr(check, exercise.check)(answer)
+    assert said.getvalue() == f"{found}\n" and found.number == exercise.number
+    assert bool(found) == (found.text == "correct")
+    return found.text
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -134,6 +134,14 @@ def test_wrong_answers_are_refused_with_a_message(exercise):
         assert " stops with " not in said and "cannot be used" not in said, f"{mistake}: broken, not wrong: {said}"
 
 
+@every_exercise
+def test_right_answers_that_look_different_are_accepted(exercise):
+    name = f"tests.course.right_answers.ch{exercise.chapter}"
+    if importlib.util.find_spec(name):
+        for route, answer in importlib.import_module(name).RIGHT.get(exercise.number, {}).items():
+            assert verdict(exercise, answer) == "correct", route
+
+
 # ---- the helper itself
 
 
@@ -158,8 +166,9 @@ def double(answer):
     ],
 )
 def test_verdicts(answer, said, capsys):
-    assert double(answer) is None
+    verdict = double(answer)
     assert capsys.readouterr().out == f"Exercise 0.1: {said}\n"
+    assert str(verdict) == f"Exercise 0.1: {said}" and bool(verdict) == (said == "correct")
 
 
 def test_an_error_in_the_answer_is_shown_with_its_line(capsys):

@@ -7,6 +7,8 @@ from statistics import median
 
 import pytest
 
+from scripts import reading_time
+
 CHAPTERS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SKELETON = ("In this chapter", "Exercises", "In practice", "Summary", "References")
 WIDGET, PICTURES = "application/vnd.jupyter.widget-view+json", {"image/png", "image/svg+xml", "image/jpeg"}
@@ -77,6 +79,11 @@ def test_each_widget_leaves_a_picture(chapter):
     for _, source, outputs in chapter.cells:
         shown = set().union(*outputs)
         assert WIDGET not in shown or shown & PICTURES, f"nothing to see on a static page:\n{source}"
+
+
+def test_the_minutes_are_honest(chapter):
+    estimate = reading_time.minutes(chapter.path)
+    assert reading_time.stated(chapter.path) == pytest.approx(estimate, rel=0.2), "see scripts/reading_time.py"
 
 
 def test_size(chapter):
