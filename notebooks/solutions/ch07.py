@@ -24,25 +24,34 @@ def lam_for_bytes(size, n_bytes, low=0.001, high=0.06):
 def saving(curve, bpp, psnr):
     """Read JPEG's log rate at our PSNR off its curve; the saving is what is missing from it in our rate.
 
-    In the logarithm because R-D curves are nearly straight there: about 6 dB more for a bit more on every coefficient.
+    np.interp wants rising qualities, so sort by them. Beyond the ends it repeats the end, unless it is told nan. In the
+    logarithm because R-D curves are nearly straight there: about 6 dB more for a bit more on every coefficient.
     """
-    rates, qualities = np.array(curve).T
-    jpeg = np.exp(np.interp(psnr, qualities, np.log(rates)))
+    rates, qualities = np.array(sorted(curve, key=lambda point: point[1])).T
+    jpeg = np.exp(np.interp(psnr, qualities, np.log(rates), left=np.nan, right=np.nan))
     return 100 * (1 - bpp / jpeg)
 
 
 # Exercise 7.3
-def lam_range(points, i):
-    """R_i + λ D_i <= R_j + λ D_j, or λ (D_i - D_j) <= R_j - R_i, for all j: one bound on λ from each other point.
+def album(sizes, curves, budget):
+    """Bisection as in 7.1, on the bits of the whole album: N R for each photo, summed.
 
-    Against points of larger D it bounds λ from below, against those of smaller D from above.
+    What a photo picks at a given λ does not depend on its size: N R + λ N D and R + λ D are smallest at the same point.
     """
-    rate, distortion = points[i]
-    low, high = 0.0, np.inf
-    for other_rate, other_distortion in np.delete(points, i, axis=0):
-        bound = (other_rate - rate) / (distortion - other_distortion)
-        if other_distortion > distortion:
-            low = max(low, bound)
+
+    def picked(lam):
+        return [int(np.argmin(curve[:, 0] + lam * curve[:, 1])) for curve in curves]
+
+    def bits(points):
+        return sum(size * curve[i, 0] for size, curve, i in zip(sizes, curves, points, strict=True))
+
+    low, high = 1e-6, 1e3
+    if bits(picked(high)) <= budget:
+        return picked(high)
+    for _ in range(60):
+        middle = (low * high) ** 0.5
+        if bits(picked(middle)) <= budget:
+            low = middle
         else:
-            high = min(high, bound)
-    return low, high
+            high = middle
+    return picked(low)
