@@ -18,37 +18,64 @@ def inside(bits, low, width):
 
 @exercise("6.1")
 def ex_6_1(shortest):
-    for a, b in itertools.combinations(range(41), 2):
-        low, width = Fraction(a, 40), Fraction(b - a, 40)
-        bits = shortest(low, width)
+    for a, b in itertools.combinations(range(31), 2):
+        low, width = Fraction(a, 30), Fraction(b - a, 30)
+        bits, where = shortest(low, width), f"the interval from {low} to {low + width}"
         assert isinstance(bits, str) and set(bits) <= set("01"), f"return a string of 0 and 1, not {bits!r}"
-        where = f"the interval from {low} to {low + width}"
         assert inside(bits, low, width), f"some numbers that begin with {bits!r} lie outside {where}"
-        shorter = [m for m in range(len(bits)) if any(inside(s, low, width) for s in words(m))]
-        assert not shorter, f"for {where} you need {len(bits)} bits; {min(shorter)} are enough"
+        best = fewest(low, width)
+        assert len(bits) == best, f"for {where} you need {len(bits)} bits; {best} are enough"
+    for n in range(1, 61):  # as narrow as the intervals of messages
+        low, width = Fraction(2 * 3**n // 7, 3**n), Fraction(1, 3**n)
+        bits, where = shortest(low, width), f"an interval of width 3^-{n}"
+        message = "floats hold 53 binary digits: calculate with Fractions or integers throughout"
+        assert inside(bits, low, width), f"for {where} some numbers that begin with your bits lie outside; {message}"
+        best = fewest(low, width)
+        assert len(bits) == best, f"for {where} you need {len(bits)} bits; {best} are enough"
 
 
-def words(m):
-    """All strings of m bits."""
-    return [format(i, f"0{m}b") for i in range(2**m)] if m else [""]
+def fewest(low, width):
+    """How many bits an interval needs: the first multiple of 2^-m in it is the only candidate for each m."""
+    return next(m for m in itertools.count() if math.ceil(low * 2**m) + 1 <= (low + width) * 2**m)
 
 
 @exercise("6.2")
-def ex_6_2(extra_bits):
-    half = np.array([0.5, 0.5])
-    value = extra_bits(np.array([5, 5]), half)
-    assert np.isclose(value, 0, atol=1e-9), f"a table that equals the histogram costs nothing more, not {value:.3g}"
-    value = extra_bits(np.array([8, 0]), half)
-    assert np.isfinite(value), "a symbol that never occurs must not contribute: leave it out of the sum"
-    assert not np.isclose(value, 1), "that is the surcharge of one symbol: multiply by the length of the message"
-    assert not np.isclose(value, 8 * math.log(2)), "that is in nats: divide by ln 2, or use log2"
-    message = f"eight equal symbols cost 0 bits under their own histogram, 8 under 1/2 and 1/2; you say {value:.3g}"
-    assert np.isclose(value, 8), message
-    histogram, q = np.array([60, 30, 10]), np.array([0.2, 0.3, 0.5])
-    direct = -(histogram * np.log2(q)).sum() + (histogram * np.log2(histogram / 100)).sum()
-    value = extra_bits(histogram, q)
-    message = f"for {histogram} under {q}: {direct:.1f} bits, you say {value:.1f}: weight by the histogram"
-    assert np.isclose(value, direct), message
+def ex_6_2(to_counts):
+    for name, p, total in _distributions():
+        kept = p.copy()
+        counts = np.asarray(to_counts(p, total))
+        where = f"{name}, total {total}"
+        assert counts.shape == p.shape, f"return one count for each of the {len(p)} symbols, not {counts.shape}"
+        assert np.array_equal(p, kept), "your function changes p itself, which the caller still needs: work on a copy"
+        assert counts.dtype.kind in "iu", f"counts are integers: yours are {counts.dtype}"
+        low, sum_ = int(counts.min()), sum(map(int, counts))
+        assert low >= 0, f"{where}: one count is {low}; a correction of that size must be shared among many symbols"
+        assert low > 0, f"{where}: {np.sum(counts == 0)} symbols have the count 0, and no interval"
+        assert sum_ == total, f"{where}: your counts sum to {sum_}; what rounding adds or leaves must go somewhere"
+        if total >= 100 * len(p):
+            seen = p > 0
+            share = p[seen].astype(float) / p[seen].sum(dtype=float)
+            waste = (share * np.log2(share / (counts[seen] / total))).sum()
+            assert waste < 0.05, (
+                f"{where}: {waste:.2f} bits a symbol more than the entropy: each count should follow its p"
+            )
+
+
+def _distributions():
+    """(name, probabilities, total) to try."""
+    rng = np.random.default_rng(6)
+    yield "three symbols", np.array([0.5, 0.25, 0.25]), 300
+    yield "probabilities of 0", np.array([1.0, 0, 0, 0]), 400
+    yield "a total of one for each symbol", np.array([0.7, 0.2, 0.1]), 3
+    yield "40 symbols, each half as probable as the one before", 0.5 ** np.arange(1.0, 41), 4000
+    yield "two frequent symbols and 198 that never occur", np.repeat([0.5, 0.0], [2, 198]), 210
+    yield "200 equal symbols", np.full(200, 1 / 200), 255
+    ten = rng.dirichlet(np.ones(10))
+    yield "ten probabilities in float32 that sum to 1 + 1e-6", ten.astype(np.float32) * np.float32(1 + 1e-6), 1 << 22
+    for size in 50, 300:
+        random = rng.dirichlet(np.full(size, 0.3))
+        yield f"{size} random probabilities", random, 100 * size
+        yield f"{size} random probabilities in float32", random.astype(np.float32), 1 << 22
 
 
 @exercise("6.3")
@@ -56,6 +83,10 @@ def ex_6_3(adaptive_bits):
     value = adaptive_bits(np.array([0]), 2)
     assert not np.isclose(value, 0.585, atol=0.01), (
         "count a symbol after coding it: the decoder does not know it before"
+    )
+    assert not np.isclose(value, math.log(2)), "that is in nats: divide by log 2, or use log2"
+    assert not np.isclose(value, 0), (
+        "your first symbol is free: at the start the decoder knows only `size`, neither histogram nor alphabet"
     )
     assert np.isclose(value, 1), f"the first of two symbols has a probability of 1/2: 1 bit, not {value:.3g}"
     value = adaptive_bits(np.array([0, 0]), 2)
