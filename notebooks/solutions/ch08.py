@@ -19,7 +19,7 @@ def worth_knowing(pmfs, weights):
 
 # Exercise 8.2
 def cost_of_wrong_scale(scale, used):
-    """KL(p || q): the symbols follow p, the pmf of `scale`; the coder believes in q, the pmf of `used`.
+    """KL(P || Q): the symbols follow P, the pmf of `scale`; the coder believes in Q, the pmf of `used`.
 
     Off by e^(1/16), a symbol loses 0.004 bits at most: 0.24 % of its bits at a scale of 0.3, 0.14 % at 1, 0.07 % at 10.
     With 16 scales, off by e^(1/4) at worst, it would be 1 to 4 %.
@@ -40,8 +40,24 @@ def cost_of_wrong_scale(scale, used):
 def largest_activation(weight, bias, m):
     """The worst signs make a sum of |w| A; with the bias it may reach 2^m. Each output has its bound, the least counts.
 
-    The codec's layers are used with up to 2^19, which is 128 in real numbers; in float64 there is room to spare. In
-    float32 the last layer of step 1 allows a few hundred units of 2^-12, less than 1 in real numbers: it would not do.
+    In real numbers the bound for the layer of section 7 is A / 4096. In float64 it is far beyond the codec's 128; in
+    float32 it is less than 1, and activations pass 1 all the time: float32 would not do.
     """
     left = 2**m - np.abs(bias).astype(np.int64)
     return int((left // np.abs(weight).astype(np.int64).sum(axis=1)).min())
+
+
+# Exercise 8.4
+def white_then_black(k, alone, given):
+    """A board with a border of zeros has four neighbours everywhere; those of a black square are white.
+
+    All eight neighbours would not do: the four diagonal ones of a black square are black, and the decoder does not
+    have them. If given[0] and given[1] equal `alone`, knowing is worth nothing.
+    """
+    h, w = k.shape
+    black = (np.arange(h)[:, None] + np.arange(w)) % 2 == 1
+    around = np.pad(k > 0, 1)
+    loud = around[:-2, 1:-1] | around[2:, 1:-1] | around[1:-1, :-2] | around[1:-1, 2:]
+    white_bits = -np.log2(alone[k[~black]]).sum()
+    black_bits = -np.log2(given[loud[black].astype(int), k[black]]).sum()
+    return white_bits, black_bits
