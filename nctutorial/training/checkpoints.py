@@ -41,7 +41,7 @@ def load_checkpoint(path: Path, model: Model, optims: list[Optimizer]) -> tuple[
 
 def read_log(path: Path) -> list[list[str]]:
     """The rows of a training's log, the first cell of each its step; no rows if there is no file."""
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
     return [line.split(",") for line in lines if line.split(",")[0].isdigit()]
 
 
