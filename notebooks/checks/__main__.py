@@ -1,7 +1,9 @@
 """Which exercises are done: `python -m checks`, in the folder of the chapters. In a cell: `%run -m checks`."""
 
 import argparse
+import contextlib
 import re
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +57,8 @@ def main(arguments: list[str] | None = None, folder: Path = NOTEBOOKS) -> None:
 
 
 if __name__ == "__main__":
+    with contextlib.suppress(AttributeError):  # a notebook's output has no encoding
+        sys.stdout.reconfigure(errors="replace")  # a λ for a terminal that has none
     try:
         main()
     except KeyboardInterrupt:
