@@ -21,7 +21,8 @@ ARROWS = {
     "codec": {"data"},
     "classical": {"data", "metrics"},
     "plotting": {"data", "metrics"},
-    "data": set(),
+    "data": {"pictures"},
+    "pictures": set(),
     "metrics": set(),
     "files": set(),
 }
@@ -68,7 +69,7 @@ def test_no_arrow_leads_back():
 
 def test_the_project_is_small():
     package = lines(*MODULES)
-    assert package <= 4726
+    assert package <= 4960
     assert lines(*FRONT_ENDS) <= 800
     assert lines(*(ROOT / "tests").rglob("*.py")) <= 2 * package
 
