@@ -31,7 +31,7 @@ def project_files():
         names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
         paths = [ROOT / name for name in names.splitlines()]
     except (OSError, subprocess.CalledProcessError):
-        hidden = re.compile(r"/(\.venv|\.git|\.[a-z]+_cache|\.hypothesis|__pycache__|\.ipynb_checkpoints)/")
+        hidden = re.compile(r"/(\.venv[^/]*|\.git|\.[a-z]+_cache|\.hypothesis|__pycache__|\.ipynb_checkpoints)/")
         paths = [path for path in ROOT.rglob("*") if not hidden.search(path.as_posix())]
     this_file = Path(__file__)  # its patterns match themselves
     return [p for p in paths if p.is_file() and p.suffix in TEXT and p != this_file]
