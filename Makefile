@@ -60,7 +60,7 @@ lint: $(VENV)/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Made afresh each time: what is newest changes.
+# Made afresh each time: what is newest changes. Not all of the oldest have wheels for a Python newer than 3.11.
 oldest newest:
 	rm -rf .venv-$@
 	mkdir -p build
