@@ -1,33 +1,53 @@
-"""The command line: nctutorial compress | decompress | benchmark | train.
+"""The command line: nctutorial compress | decompress | info | benchmark | train.
 
-Whatever a user can get wrong ends in one line on stderr and exit code 2.
+Whatever a user can get wrong ends in one line on stderr and exit code 2. A file that is there already is replaced
+without a word, as by cjxl, avifenc and cwebp.
 """
 
 import argparse
 import inspect
 import math
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import Any, NoReturn, get_args
 
-from . import data, metrics
-from .codec import NAMES, bitstream, decompress, load_codec, units
+import shtab
+from PIL import Image
+from tqdm import tqdm
+
+from . import __version__, data, files, metrics
+from .codec import NAMES, bitstream, decompress, load_codec, name_of, units
 from .tools import benchmark, survey
+from .tools.targets import Target, compress_to
 from .training import Recipe, train
 
 
 class _Parser(argparse.ArgumentParser):
+    def add_argument(self, *names: str, **options: Any) -> argparse.Action:
+        action = super().add_argument(*names, **options)
+        if action.nargs != 0 and not action.choices:  # any text: shells complete it as the name of a file
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+        return action
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"nctutorial: {message} (see {self.prog} --help)\n")
 
 
+def _type(parse: Callable[..., Any], *options: str) -> Callable[[str], Any]:
+    """`parse` as a type of argparse, which shows the messages of its own error only."""
+
+    def checked(text: str) -> Any:
+        try:
+            return parse(text, *options)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return checked
+
+
 def _lam(text: str) -> float:
-    try:
-        units.lam_index(float(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    units.lam_index(float(text))
     return float(text)
 
 
@@ -44,36 +64,62 @@ def _at_least(low: int | float) -> Callable[[str], int | float]:
 
 
 def _output(*suffixes: str) -> Callable[[str], Path]:
-    """A parser of output paths that finds what is wrong with one before the work begins, not after it."""
-
-    def path(text: str) -> Path:
-        path = Path(text)
-        if suffixes and path.suffix.lower() not in suffixes:
-            raise argparse.ArgumentTypeError(f"the name of the output ends in {suffixes[0]}, unlike {text}")
-        if not path.parent.is_dir():
-            raise argparse.ArgumentTypeError(f"there is no folder {path.parent} to write {path.name} to")
-        if path.is_dir():
-            raise argparse.ArgumentTypeError(f"{text} is a folder: name a file")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise argparse.ArgumentTypeError(f"no permission to write {text}")
-        return path
-
-    return path
+    return _type(files.checked_output, *suffixes)
 
 
-def _compress(args: argparse.Namespace) -> None:
-    image, losses = data.open_image(args.input)
-    file = load_codec(args.model).compress(image, args.lam)
-    data.write_atomic(args.output, file)
-    print(f"{args.output}: {len(file):,} bytes, {metrics.bpp(len(file), image):.4f} bpp at lambda {args.lam:g}")
-    if losses:
-        print(losses)
+def _describe(name: str, file: bytes) -> str:
+    """What the header of a .nct file says, in one line."""
+    header, _ = bitstream.unpack(file, max_pixels=1 << 64)  # no picture is made
+    model = name_of(header.fingerprint) or f"a model that is not bundled ({header.fingerprint.hex()})"
+    size = header.height, header.width
+    return (
+        f"{name}: {header.width} x {header.height} pixels, {len(file):,} bytes, {metrics.bpp(len(file), size):.4f} bpp "
+        f"at lambda {units.lam_text(header.lam_index)} by {model}"
+    )
 
 
-def _decompress(args: argparse.Namespace) -> None:
-    file = args.input.read_bytes()
+# ---- the commands
+
+
+def _compress(args: argparse.Namespace) -> int:
+    def work(source: str, target: str) -> None:
+        with files.opened(source) as picture:
+            image, losses = data.open_image(picture)
+        file = codec.compress(image, args.lam) if args.quality is None else compress_to(codec, image, args.quality)
+        if target == "-":
+            sys.stdout.buffer.write(file)
+        else:
+            Path(target).parent.mkdir(exist_ok=True)
+            data.write_atomic(target, file)
+        report = "\n".join(filter(None, [_describe(target, file), losses]))
+        tqdm.write(report, sys.stderr if target == "-" else sys.stdout)
+
+    pairs = files.pairs(args.inputs, args.output, survey.pictures, ".nct", ".nct")
+    codec = load_codec(args.model)
+    return files.each(work, pairs)
+
+
+def _decompress(args: argparse.Namespace) -> int:
+    def work(source: str, target: str) -> None:
+        with files.opened(source) as stream:
+            image = decode(stream.read(), args.max_pixels)
+        if target == "-":
+            Image.fromarray(image).save(sys.stdout.buffer, "PNG")
+        else:
+            Path(target).parent.mkdir(exist_ok=True)
+            data.save_image(target, image)
+
+    pairs = files.pairs(args.inputs, args.output, files.streams, ".png")
     decode = decompress if args.model is None else load_codec(args.model).decompress
-    data.save_image(args.output, decode(file, args.max_pixels))
+    return files.each(work, pairs)
+
+
+def _info(args: argparse.Namespace) -> int:
+    def work(name: str) -> None:
+        with files.opened(name) as stream:
+            print(_describe(name, stream.read()))
+
+    return files.each(work, [(name,) for name in args.inputs])
 
 
 def _benchmark(args: argparse.Namespace) -> None:
@@ -91,46 +137,64 @@ def _benchmark(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    train(**{name: value for name, value in vars(args).items() if name != "run"})
+    train(**{name: value for name, value in vars(args).items() if name not in ("run", "print_completion")})
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="nctutorial", description="A learned image codec, from photos to bytes and back.")
-    commands = parser.add_subparsers(metavar="command", required=True)
+    parser.set_defaults(run=lambda args: parser.print_help())
+    parser.add_argument("--version", action="version", version=f"nctutorial {__version__}")
+    shtab.add_argument_to(parser, help="print a script that completes commands in this shell")
+    commands = parser.add_subparsers(metavar="command")
 
-    def command(function: Callable[[argparse.Namespace], None], name: str, help: str) -> argparse.ArgumentParser:
+    def command(function: Callable[[argparse.Namespace], int | None], name: str, help: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help, description=help)
         added.set_defaults(run=function)
         return added
 
-    added = command(_compress, "compress", "Compress a picture into a .nct file.")
-    added.add_argument("input", metavar="IN", help="any picture: PNG, JPEG, WebP, AVIF, TIFF, ...")
-    added.add_argument("output", metavar="OUT.nct", type=_output(".nct"))
-    help = f"{units.LAM_MIN} (small) to {units.LAM_MAX} (good), default %(default)s"
-    added.add_argument("--lam", type=_lam, default=0.01, help=help)
-    added.add_argument("--model", default="factorized", help="weights that `train` wrote, default the bundled ones")
-
-    added = command(_decompress, "decompress", "Decompress a .nct file into a picture.")
-    added.add_argument("input", metavar="IN.nct", type=Path)
-    added.add_argument("output", metavar="OUT.png", type=_output(), help="the suffix gives the format")
-    added.add_argument("--model", help="weights that the file was written with, default the bundled ones")
-    help = "refuse larger pictures, default %(default)s"
-    added.add_argument("--max-pixels", type=_at_least(1), default=bitstream.MAX_PIXELS, help=help)
-
+    _compress_options(command(_compress, "compress", "Compress pictures into .nct files."))
+    _decompress_options(command(_decompress, "decompress", "Decompress .nct files into pictures."))
+    added = command(_info, "info", "Say what .nct files hold: size, bytes, bpp, lambda and model.")
+    added.add_argument("inputs", metavar="IN.nct", nargs="+", help="- is the standard input")
     help = "Measure rate, distortion and time on a folder of photos; on Kodak also BD-rates."
-    added = command(_benchmark, "benchmark", help)
-    added.add_argument("folder", metavar="FOLDER", nargs="?", help="photos; may be left out with --speed")
-    added.add_argument("--out", metavar="CSV", type=_output(".csv"), help="write all rows there")
-    added.add_argument("--speed", action="store_true", help="print the milliseconds of each part on a 768x512 photo")
-    help = f"codecs: {', '.join(NAMES)}, or weights that `train` wrote; default factorized"
-    added.add_argument("--model", nargs="+", default=["factorized"], help=help)
-    where = added.add_mutually_exclusive_group()
-    where.add_argument("--jobs", metavar="N", type=_at_least(1), default=1, help="processes, default %(default)s")
-    where.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, as tcp://host:8786: its workers measure")
-
+    _benchmark_options(command(_benchmark, "benchmark", help))
     help = "Train the codec on a folder of photos; interrupted, the same call goes on."
     _train_options(command(_train, "train", help))
     return parser
+
+
+def _compress_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("inputs", metavar="IN", nargs="+", help="pictures: PNG, JPEG, WebP, AVIF, TIFF, ...; folders of them; or -")
+    add("output", metavar="OUT", help="a .nct file, or - for the standard output; of several inputs a folder")
+    rate = parser.add_mutually_exclusive_group()
+    help = f"{units.LAM_MIN} (small) to {units.LAM_MAX} (good), default %(default)s"
+    rate.add_argument("--lam", type=_type(_lam), default=0.01, help=help)
+    help = "in place of lambda, for each picture: at most 30000B or 0.5bpp, or at least 36dB of PSNR"
+    rate.add_argument("--quality", metavar="TARGET", type=_type(Target.parse), help=help)
+    add("--model", default="factorized", help="weights that `train` wrote, default the bundled ones")
+
+
+def _decompress_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("inputs", metavar="IN.nct", nargs="+", help=".nct files, folders of them, or - for the standard input")
+    help = "a picture, whose suffix gives the format; of several inputs a folder, for PNGs; or -, for a PNG"
+    add("output", metavar="OUT", help=help)
+    add("--model", help="weights that the files were written with, default the bundled ones")
+    help = "refuse larger pictures, default %(default)s"
+    add("--max-pixels", type=_at_least(1), default=bitstream.MAX_PIXELS, help=help)
+
+
+def _benchmark_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folder", metavar="FOLDER", nargs="?", help="photos; may be left out with --speed")
+    add("--out", metavar="CSV", type=_output(".csv"), help="write all rows there")
+    add("--speed", action="store_true", help="print the milliseconds of each part on a 768x512 photo")
+    help = f"codecs: {', '.join(NAMES)}, or weights that `train` wrote; default factorized"
+    add("--model", nargs="+", default=["factorized"], help=help)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--jobs", metavar="N", type=_at_least(1), default=1, help="processes, default %(default)s")
+    where.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, as tcp://host:8786: its workers measure")
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
@@ -154,28 +218,21 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. argv: the arguments, default those of the process. Returns the exit code."""
-    parser = _parser()
-    try:
+
+    def work() -> int:
+        parser = _parser()
         args = parser.parse_args(argv)
         if args.run is _benchmark and args.folder is None and not args.speed:
             parser.error("benchmark needs a folder of photos, or --speed")
-        args.run(args)
+        code = args.run(args)
         sys.stdout.flush()
+        return code
+
+    try:
+        return files.guarded(work)
     except KeyboardInterrupt:
         print("nctutorial: interrupted", file=sys.stderr)
         return 130
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch's word for it
-            raise
-        message = "there is not enough memory for this"
-    except OSError as error:
-        message = ": ".join(str(part) for part in (error.filename, error.strerror) if part) or str(error)
-    except ValueError as error:  # ImageError, BitstreamError and a model that does not fit
-        message = str(error)
-    else:
-        return 0
-    print("nctutorial: " + " ".join(message.split()), file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

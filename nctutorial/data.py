@@ -9,7 +9,6 @@ import http.client
 import io
 import os
 import urllib.request
-import warnings
 from pathlib import Path
 from typing import IO
 
@@ -17,8 +16,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import ArrayLike
-from PIL import Image, ImageOps
-from PIL.ImageFile import ImageFile
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from . import pictures
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 PHOTOS = DATA / "photos"
@@ -58,68 +59,40 @@ def photo(name: str) -> np.ndarray:
 
 
 def load_image(source: Source) -> np.ndarray:
-    """A picture as uint8 (H, W, 3).
+    """A picture as uint8 (H, W, 3), in sRGB.
 
-    source: a path, the bytes of a file, or an open binary file. Transparency is put on white, EXIF rotation is
-    applied, an animation gives its first frame, 16 bits a sample become 8. Colour profiles are not applied: the
-    codecs compare stored values. Raises ImageError.
+    source: a path, the bytes of a file, or an open binary file. Colour profiles are applied, transparency is put on
+    white, EXIF rotation is applied, an animation gives its first frame, more than 8 bits a sample become 8. Raises
+    ImageError.
     """
     return open_image(source)[0]
 
 
 def open_image(source: Source) -> tuple[np.ndarray, str]:
-    """As `load_image`, and one sentence that says what was left out of the picture; "" if nothing was."""
-    name = "the file"
-    if isinstance(source, str | os.PathLike):
-        name = source = os.fspath(source)
-    elif isinstance(source, bytes | bytearray | memoryview):
-        source = io.BytesIO(source)
+    """As `load_image`, and one sentence that says what was changed or left out; "" if nothing was."""
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the file"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source) as file:
-                upright = ImageOps.exif_transpose(file)
-                return np.array(_to_rgb(upright)), _losses(file, upright)
+        if isinstance(source, str | os.PathLike):
+            opened: contextlib.AbstractContextManager[IO[bytes]] = open(source, "rb")
+        elif isinstance(source, bytes | bytearray | memoryview):
+            opened = io.BytesIO(source)
+        else:
+            opened = contextlib.nullcontext(source)
+        with opened as stream:
+            image, said = pictures.read(stream)
     except FileNotFoundError:
         raise ImageError(f"{name} does not exist") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         cure = "to open it all the same, set PIL.Image.MAX_IMAGE_PIXELS to a larger number"
         raise ImageError(f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels; {cure}") from None
     except Image.UnidentifiedImageError:
-        formats = "PNG, JPEG, WebP, AVIF, TIFF and GIF can, HEIC cannot"
+        formats = "PNG, JPEG, WebP, AVIF, HEIC, TIFF, GIF, BMP, PPM and JPEG 2000 can"
         raise ImageError(f"{name} is not a picture that can be read: {formats}") from None
     except Exception as error:  # on a damaged file Pillow's readers raise nearly anything
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
         raise ImageError(f"{name} cannot be read: {reason}") from None
-
-
-def _losses(file: ImageFile, picture: Image.Image) -> str:
-    """One sentence about what `_to_rgb` and the choice of the first frame leave out."""
-    losses = []
-    if picture.has_transparency_data and np.asarray(picture.convert("RGBA").getchannel("A")).min() < 255:
-        losses.append("transparency was put on white")
-    if picture.mode.startswith("I"):
-        losses.append("16 bits a sample became 8")
-    if b"sRGB" not in (picture.info.get("icc_profile") or b"sRGB").replace(b"\0", b""):  # its name may be UTF-16
-        losses.append("the colour profile was not applied")
-    with contextlib.suppress(Exception):  # frames behind the first may be damaged
-        if getattr(file, "is_animated", False):
-            losses.append("only the first of its pictures was taken")
-    return ("; ".join(losses) + ".").capitalize() if losses else ""
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        # Pillow's own conversion clips these to 0..255 instead of scaling them.
-        values = np.asarray(picture)
-        if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
-            raise ValueError("samples of more than 16 bits; save it with 8 or 16 bits first")
-        picture = Image.fromarray(np.round(values / 257).astype(np.uint8))
-    return picture.convert("RGB")
+    sentence = "; ".join(said) + "." if said else ""
+    return image, sentence[:1].upper() + sentence[1:]
 
 
 def check_image(image: ArrayLike) -> np.ndarray:
@@ -136,7 +109,10 @@ def save_image(path: Path | str, image: np.ndarray) -> None:
     kind = Image.registered_extensions().get(Path(path).suffix.lower())
     if kind not in Image.SAVE:
         raise ImageError(f"{path}: no picture format has this suffix; try .png")
+    srgb = PngInfo()
+    srgb.add(b"sRGB", b"\0")  # perceptual
     options: dict[str, dict] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": "4:4:4"}}
+    options["PNG"] = {"pnginfo": srgb}
     buffer = io.BytesIO()
     try:
         Image.fromarray(image).save(buffer, kind, **options.get(kind, {}))

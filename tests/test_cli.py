@@ -1,5 +1,7 @@
 import errno
 import functools
+import io
+import os
 import re
 import subprocess
 import sys
@@ -60,8 +62,8 @@ def test_there_and_back(folder, capsys, height, width):
     assert cli.main(["compress", "new.png", "new.nct", "--lam", "0.02"]) == 0
     stream = Path("new.nct").read_bytes()
     assert stream == nctutorial.load_codec().compress(image, 0.02)
-    out = capsys.readouterr().out
-    assert out == f"new.nct: {len(stream):,} bytes, {metrics.bpp(len(stream), image):.4f} bpp at lambda 0.02\n"
+    said = f"{width} x {height} pixels, {len(stream):,} bytes, {metrics.bpp(len(stream), image):.4f} bpp at lambda 0.02"
+    assert capsys.readouterr() == (f"new.nct: {said} by factorized\n", "")
     assert cli.main(["decompress", "new.nct", "back.png"]) == 0
     np.testing.assert_array_equal(data.load_image("back.png"), nctutorial.decompress(stream))
 
@@ -85,6 +87,63 @@ def test_another_model(folder, capsys):
     np.testing.assert_array_equal(data.load_image("back.webp"), small_codec().decompress(stream))
     assert cli.main(["decompress", "new.nct", "not.png"]) == 2
     assert "not bundled" in capsys.readouterr().err
+
+
+def test_a_target_in_place_of_lam(folder):
+    n_bytes = Path("photo.nct").stat().st_size
+    assert cli.main(["compress", "photo.png", "new.nct", "--quality", f"{n_bytes}B"]) == 0
+    assert Path("new.nct").stat().st_size == n_bytes
+    assert cli.main(["compress", "photo.png", "new.nct", "--quality", "30dB"]) == 0
+    image = nctutorial.decompress(Path("new.nct").read_bytes())
+    assert metrics.psnr(data.load_image("photo.png"), image) == pytest.approx(30, abs=0.5)
+
+
+def through_a_pipe(arguments, given, capfdbinary, monkeypatch):
+    """The standard output and error of a command, and its exit code; given: its standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+    code = cli.main(arguments)
+    return *capfdbinary.readouterr(), code
+
+
+def test_standard_input_and_output(folder, capfdbinary, monkeypatch):
+    photo, stream = (Path("photo" + suffix).read_bytes() for suffix in (".png", ".nct"))
+    out, err, code = through_a_pipe(["compress", "-", "-"], photo, capfdbinary, monkeypatch)
+    assert (out, code) == (stream, 0) and err.startswith(b"-: 52 x 41 pixels")
+    png, err, code = through_a_pipe(["decompress", "-", "-"], stream, capfdbinary, monkeypatch)
+    assert (err, code) == (b"", 0) and Image.open(io.BytesIO(png)).format == "PNG"
+    np.testing.assert_array_equal(data.load_image(png), nctutorial.decompress(stream))
+    out, err, code = through_a_pipe(["info", "-"], stream, capfdbinary, monkeypatch)
+    assert (err, code) == (b"", 0) and out.startswith(b"-: 52 x 41 pixels")
+    out, err, code = through_a_pipe(["compress", "-", "a.nct"], photo[:200], capfdbinary, monkeypatch)
+    assert (out, code) == (b"", 2) and err.startswith(b"nctutorial: -: ") and not Path("a.nct").exists()
+
+
+def test_a_folder_there_and_back(folder, capsys):
+    """What cannot be read is said, and the rest is done. What was there is replaced."""
+    data.save_image("other.webp", smooth_noise(20, 30))
+    Path("new").mkdir()
+    Path("new/other.nct").write_bytes(b"old")
+    assert cli.main(["compress", ".", "new"]) == 2
+    out, err = capsys.readouterr()
+    assert [line.split(":")[0] for line in out.splitlines()] == ["new/other.nct", "new/photo.nct"]
+    assert err.startswith("nctutorial: broken.png: ") and err.count("\n") == 1
+    assert Path("new/photo.nct").read_bytes() == Path("photo.nct").read_bytes()
+    assert cli.main(["decompress", "new", "back"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert sorted(path.name for path in Path("back").iterdir()) == ["other.png", "photo.png"]
+    image = nctutorial.decompress(Path("new/other.nct").read_bytes())
+    np.testing.assert_array_equal(data.load_image("back/other.png"), image)
+
+
+def test_info(folder, capsys):
+    own = small_codec()
+    Path("own.nct").write_bytes(own.compress(smooth_noise(20, 30), 0.05))
+    assert cli.main(["info", "photo.nct", "own.nct"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    size = Path("photo.nct").stat().st_size
+    bpp = 8 * size / (41 * 52)
+    assert first == f"photo.nct: 52 x 41 pixels, {size:,} bytes, {bpp:.4f} bpp at lambda 0.01 by factorized"
+    assert second.endswith(f"bpp at lambda 0.05 by a model that is not bundled ({own.sha256[:8]})")
 
 
 def test_the_pixel_limit(folder):
@@ -137,24 +196,32 @@ def test_train_and_use_what_it_wrote(training):
 
 
 ERRORS = {
-    "missing file": ("compress nothing.png a.nct", "nothing.png does not exist"),
-    "a folder as picture": ("compress empty a.nct", "empty cannot be read"),
-    "broken picture": ("compress broken.png a.nct", "broken.png cannot be read"),
-    "no picture": ("compress small.safetensors a.nct", "not a picture that can be read"),
-    "zero bytes": ("compress zero.png a.nct", "zero.png is not a picture that can be read"),
-    "a text named as a picture": ("compress text.png a.nct", "text.png is not a picture that can be read"),
-    "a bomb": ("compress bomb.png a.nct", "bomb.png has more than 89,478,485 pixels"),
+    "missing file": ("compress nothing.png a.nct", "nothing.png: No such file"),
+    "a folder as picture": ("compress empty a.nct", "empty holds no pictures"),
+    "broken picture": ("compress broken.png a.nct", "broken.png: the file cannot be read"),
+    "no picture": ("compress small.safetensors a.nct", "small.safetensors: the file is not a picture that can be read"),
+    "zero bytes": ("compress zero.png a.nct", "zero.png: the file is not a picture that can be read"),
+    "a text named as a picture": ("compress text.png a.nct", "text.png: the file is not a picture that can be read"),
+    "a bomb": ("compress bomb.png a.nct", "bomb.png: the file has more than 89,478,485 pixels"),
     "lam too large": ("compress photo.png a.nct --lam 5", "between 0.001 and 0.06, not 5"),
     "lam not a number": ("compress photo.png a.nct --lam nan", "between 0.001 and 0.06"),
     "lam not even that": ("compress photo.png a.nct --lam low", "--lam: .*'low'"),
+    "target without a unit": ("compress photo.png a.nct --quality 3", "a number and its unit"),
+    "target out of reach": ("compress photo.png a.nct --quality 9B", "photo.png: 9B is out of reach: ask for .*B or"),
+    "target and lam": ("compress photo.png a.nct --quality 36dB --lam 0.01", "not allowed with"),
+    "two outputs of one name": ("compress photo.png ./photo.png empty", "would both become empty/photo.nct"),
+    "several to one file": ("compress photo.png photo.png a.png photo.nct", "photo.nct is a file"),
+    "several from a pipe": ("compress - photo.png empty", "- is one file"),
+    "wrong model for a folder": ("compress . new --model no.safetensors", "no weights at no.safetensors"),
     "suffix of a stream": ("compress photo.png a.png", "ends in .nct"),
     "no folder for the output": ("compress photo.png no/a.nct", "no folder no "),
-    "output is a folder": ("decompress photo.nct empty", "empty is a folder"),
+    "no folder for the folder": ("compress photo.png photo.png no/new/", "no folder no "),
+    "output is a folder": ("train empty --out empty", "ends in .safetensors"),
     "missing model": ("compress photo.png a.nct --model no.safetensors", "no weights at no.safetensors"),
     "not a model": ("compress photo.png a.nct --model photo.png", "does not hold the weights"),
     "missing stream": ("decompress no.nct a.png", "no.nct: No such file"),
-    "foreign stream": ("decompress photo.png a.png", "not a .nct file"),
-    "truncated stream": ("decompress cut.nct a.png", "copy it again"),
+    "foreign stream": ("decompress photo.png a.png", "photo.png: this is not a .nct file"),
+    "truncated stream": ("decompress cut.nct a.png", "cut.nct: .* copy it again"),
     "unknown suffix": ("decompress photo.nct a.xyz", "no picture format has this suffix"),
     "no suffix": ("decompress photo.nct a", "no picture format has this suffix"),
     "pixel limit": ("decompress photo.nct a.png --max-pixels 100", "over the limit of 100"),
@@ -183,14 +250,16 @@ ERRORS = {
         "decompress photo.nct a.png --model altered.safetensors",
         "altered.safetensors .* were altered",
     ),
-    "a folder as stream": ("decompress empty a.png", "empty: Is a directory"),
-    "compress nothing": ("compress", "required: IN, OUT.nct"),
-    "compress to nowhere": ("compress photo.png", "required: OUT.nct"),
-    "decompress nothing": ("decompress", "required: IN.nct, OUT.png"),
+    "a folder as stream": ("decompress empty a.png", "empty holds no .nct files"),
+    "compress nothing": ("compress", "required: IN, OUT"),
+    "compress to nowhere": ("compress photo.png", "required: OUT"),
+    "decompress nothing": ("decompress", "required: IN.nct, OUT"),
     "train on nothing": ("train", "required: FOLDER, --out"),
-    "no command": ("", "required: command"),
+    "info on nothing": ("info", "required: IN.nct"),
+    "info on a picture": ("info photo.png", "photo.png: this is not a .nct file"),
+    "info on a folder": ("info empty", "empty: Is a directory"),
     "unknown command": ("explode", "invalid choice: 'explode'"),
-    "unknown option": ("compress photo.png a.nct --quality 3", "unrecognized arguments: --quality 3"),
+    "unknown option": ("compress photo.png a.nct --size 3", "unrecognized arguments: --size 3"),
 }
 
 
@@ -235,7 +304,7 @@ WRITING = {
 
 @pytest.mark.parametrize("command", WRITING)
 def test_permission_is_asked_before_the_work(training, capsys, monkeypatch, command):
-    monkeypatch.setattr(cli.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
     for work in ("load_codec", "decompress", "train"):
         monkeypatch.setattr(cli, work, create_autospec(getattr(cli, work), side_effect=AssertionError))
     assert run(WRITING[command].format("empty").split()) == 2
@@ -254,7 +323,7 @@ def test_a_write_that_fails_leaves_what_was_there(training, capsys, command):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     message = capsys.readouterr().err.splitlines()[-1]  # after the progress bar
-    assert re.fullmatch(rf"nctutorial: empty/a\.\w+: {cli.os.strerror(errno.EFBIG)}", message)
+    assert re.fullmatch(rf"nctutorial: empty/a\.\w+: {os.strerror(errno.EFBIG)}", message)
     assert files() == before
 
 
@@ -270,9 +339,9 @@ def test_a_full_disk_behind_the_standard_output(training, monkeypatch, capsys):
 
 @pytest.mark.parametrize("take", [lambda: np.empty(2**55), lambda: torch.empty(2**60)])
 def test_not_enough_memory_is_an_error_too(folder, capsys, monkeypatch, take):
-    monkeypatch.setattr(data, "open_image", lambda path: take())
+    monkeypatch.setattr(data, "open_image", lambda file: take())
     assert cli.main(["compress", "photo.png", "a.nct"]) == 2
-    assert capsys.readouterr().err == "nctutorial: there is not enough memory for this\n"
+    assert capsys.readouterr().err == "nctutorial: photo.png: there is not enough memory for this\n"
 
 
 def test_a_mistake_in_the_code_is_not_hidden(folder, monkeypatch):
@@ -296,10 +365,10 @@ def test_the_command_is_installed_and_exits_with_its_code(folder):
     command = [sys.executable, "-m", "nctutorial.cli", "decompress", "photo.png", "a.png"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stdout == "" and done.stderr.startswith("nctutorial: this is not a .nct file")
+    assert done.stdout == "" and done.stderr.startswith("nctutorial: photo.png: this is not a .nct file")
 
 
-@pytest.mark.parametrize("command", [[], ["compress"], ["decompress"], ["benchmark"], ["train"]])
+@pytest.mark.parametrize("command", [[], ["compress"], ["decompress"], ["info"], ["benchmark"], ["train"]])
 def test_help(capsys, command):
     with pytest.raises(SystemExit) as stop:
         cli.main([*command, "--help"])
@@ -308,3 +377,39 @@ def test_help(capsys, command):
     assert out.startswith("usage: nctutorial " + " ".join(command))
     if command == ["compress"]:
         assert "0.001 (small) to 0.06 (good), default 0.01" in " ".join(out.split())
+
+
+def test_without_a_command_it_helps(capsys):
+    assert cli.main([]) == 0
+    assert capsys.readouterr().out.startswith("usage: nctutorial [-h] [--version]")
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (stop.value.code, capsys.readouterr().out) == (0, f"nctutorial {project['version']}\n")
+
+
+def test_completion(capsys, tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--print-completion", "bash"])
+    assert stop.value.code == 0
+    script = tmp_path / "completion"
+    script.write_text(capsys.readouterr().out)
+    (tmp_path / "photo.png").touch()
+    ask = f'. {script}; COMP_WORDS=(nctutorial "$@"); COMP_CWORD=$#; _shtab_nctutorial 2>&-; echo ${{COMPREPLY[@]}}'
+    for words, answer in ("comp", "compress"), ("train --model h", "hyperprior"), ("info ph", "photo.png"):
+        done = subprocess.run(["bash", "-c", ask, "-", *words.split()], capture_output=True, text=True, cwd=tmp_path)
+        assert done.stdout == answer + "\n"
+
+
+def test_nothing_is_deprecated_and_no_encoding_is_left_open(folder):
+    """All that the commands import and do, with warnings as errors."""
+    Path("photos").mkdir()
+    data.save_image("photos/a.png", smooth_noise(32, 32))
+    commands = "compress photos new", "decompress new back", "info new/a.nct", "benchmark photos --out a.csv"
+    code = f"from nctutorial import cli; print([cli.main(command.split()) for command in {commands}])"
+    strict = [sys.executable, "-W", "error", "-X", "warn_default_encoding", "-c", code]
+    done = subprocess.run(strict, capture_output=True, text=True)
+    assert done.stdout.endswith("[0, 0, 0, 0]\n") and done.stderr == ""

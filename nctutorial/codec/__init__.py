@@ -81,6 +81,11 @@ def _fingerprint(name: str) -> bytes:
         return load_codec(name).fingerprint  # or it says what is wrong with the file
 
 
+def name_of(fingerprint: bytes) -> str | None:
+    """The name of the bundled codec that has this fingerprint; None if there is none."""
+    return next((name for name in NAMES if _fingerprint(name) == fingerprint), None)
+
+
 def _checked(sizes: dict[str, Any]) -> dict[str, Any]:
     """The sizes that a file declares, if a model of them takes no more than half a gigabyte. Raises ValueError."""
     sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in sizes.items()}
@@ -100,10 +105,10 @@ def decompress(data: bytes, max_pixels: int = bitstream.MAX_PIXELS) -> np.ndarra
     bundled, or declare more than `max_pixels` pixels.
     """
     header, _ = bitstream.unpack(data, max_pixels)
-    for name in NAMES:
-        if _fingerprint(name) == header.fingerprint:
-            return load_codec(name).decompress(data, max_pixels)
-    raise BitstreamError(
-        "the file was written by a model that is not bundled here: update this installation, "
-        "or decode it with load_codec(path).decompress(data)"
-    )
+    name = name_of(header.fingerprint)
+    if name is None:
+        raise BitstreamError(
+            "the file was written by a model that is not bundled here: update this installation, "
+            "or decode it with load_codec(path).decompress(data)"
+        )
+    return load_codec(name).decompress(data, max_pixels)

@@ -3,6 +3,7 @@
 Whatever selects a probability is an integer in one of the units below, so that any machine selects the same one.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -32,6 +33,12 @@ def lam_index(lam: float) -> int:
 def lam_at(index: int) -> float:
     """λ at a grid position."""
     return LAM_MIN * (LAM_MAX / LAM_MIN) ** (index / LAM_LAST)
+
+
+def lam_text(index: int) -> str:
+    """The shortest number that means the λ at a grid position."""
+    texts = (f"{lam_at(index):.{digits}g}" for digits in itertools.count(1))
+    return next(text for text in texts if lam_index(float(text)) == index)
 
 
 def place_of(lam: Tensor) -> Tensor:

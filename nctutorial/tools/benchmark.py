@@ -91,7 +91,7 @@ def bd_rates(rows: list[dict]) -> dict[str, float] | None:
     ours, theirs = defaultdict(list), defaultdict(list)
     for row in rows:
         ours[Path(row["image"]).stem].append((row["bpp"], row["psnr"]))
-    with open(DATA / "reference" / "kodak_classical.csv", newline="") as file:
+    with open(DATA / "reference" / "kodak_classical.csv", encoding="utf-8", newline="") as file:
         for text in csv.DictReader(file):
             theirs[text["codec"], "kodim" + text["image"]].append((float(text["bpp"]), float(text["psnr"])))
     kodak = {image for _, image in theirs}

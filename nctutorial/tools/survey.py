@@ -188,7 +188,7 @@ def read_rows(out: Path | str) -> dict[tuple[str, float], dict]:
     rows: dict[tuple[str, float], dict] = {}
     if not Path(out).is_file():  # not there, or a device, which may have no end
         return rows
-    with open(out, newline="", errors="replace") as file, contextlib.suppress(csv.Error):
+    with open(out, encoding="utf-8", newline="", errors="replace") as file, contextlib.suppress(csv.Error):
         for text in csv.DictReader(file):
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 row: dict[str, Any] = {name: float(text[name]) for name in MEASURED}

@@ -47,7 +47,7 @@ def train(
     first = processes()[0] == 0  # it writes and prints
     training, dead = Training(folder, kind, start, recipe), math.nan
     checkpoint, log = out.with_suffix(".checkpoint"), out.with_suffix(".csv")
-    rows = log.read_text().splitlines() if training.resume(checkpoint) and log.exists() else []
+    rows = log.read_text("utf-8").splitlines() if training.resume(checkpoint) and log.exists() else []
     rows = [row for row in rows if int(row.split(",")[0]) <= training.step]
     bar = tqdm(initial=training.step, total=None if recipe.budget else recipe.steps, disable=not first)
     while training.progress < 1:

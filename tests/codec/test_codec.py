@@ -27,6 +27,7 @@ def small(request):
 def test_a_bundled_codec_is_read_once_and_decodes_its_files(name):
     bundled = nctutorial.load_codec(name)
     assert nctutorial.load_codec(name) is bundled and bundled.model.kind == name
+    assert codec.name_of(bundled.fingerprint) == name and codec.name_of(bytes(4)) is None
     assert load(WEIGHTS / f"{name}.safetensors").fingerprint == bundled.fingerprint
     coded = bundled.code(bundled.analyze(smooth_noise(40, 33)), 0.02)
     np.testing.assert_array_equal(nctutorial.decompress(coded.data), coded.image)

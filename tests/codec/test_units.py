@@ -30,6 +30,15 @@ def test_a_lam_out_of_range_is_an_error(lam):
         units.lam_index(lam)
 
 
+def test_a_lam_is_named_by_the_shortest_number_that_means_it():
+    texts = [units.lam_text(i) for i in range(LAM_LAST + 1)]
+    assert [units.lam_index(float(text)) for text in texts] == list(range(LAM_LAST + 1))
+    assert max(map(len, texts)) == 8 and [units.lam_text(units.lam_index(lam)) for lam in (0.01, 0.06)] == [
+        "0.01",
+        "0.06",
+    ]
+
+
 def test_place_of_is_the_position_on_the_grid():
     places = units.place_of(torch.from_numpy(GRID).view(1, -1))
     np.testing.assert_allclose(places[0].numpy(), np.arange(LAM_LAST + 1) / LAM_LAST, atol=1e-12)

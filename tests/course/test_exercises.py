@@ -6,33 +6,15 @@ import importlib.util
 import io
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from checks import __main__ as progress
 from checks import exercise
+from checks.progress import exercises_of, function_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
-CHECK_CALL = re.compile(r"^check\.(ex_(\d+)_(\d+))\((\w+)\)$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Exercise:
-    chapter: str  # "07"
-    number: str  # "7.1"
-    check: str  # "ex_7_1"
-    function: str  # the name the reader's function has
-    text: str  # the Markdown since the code cell before the stub
-    imports: str  # the import statements of all cells before the stub
-    stub: str  # the source of the stub's cell
-    output: str  # what the check's cell printed when the notebook was run
-
-    def solved(self, source):
-        """The stub's cell with `source`, a function, in the place of the stub's function."""
-        node = functions(self.stub)[self.function]
-        lines = self.stub.splitlines()
-        return "\n".join([*lines[: node.lineno - 1], source, *lines[node.end_lineno :]])
 
 
 def functions(source):
@@ -40,45 +22,22 @@ def functions(source):
     return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
 
 
-def imports(source):
-    """The import statements at the top level of Python source."""
-    return "\n".join(ast.unparse(n) for n in ast.parse(source).body if isinstance(n, ast.Import | ast.ImportFrom))
+def solution(exercise):
+    """The source of its function in solutions/."""
+    source = (NOTEBOOKS / "solutions" / f"ch{exercise.chapter}.py").read_text("utf-8")
+    return ast.get_source_segment(source, functions(source)[exercise.function])
 
 
-def exercises_of(path):
-    """In a chapter: the Markdown since the last code cell, the stub, and a cell `check.ex_7_1(function)`."""
-    cells = [
-        (cell["cell_type"], "".join(cell["source"]), cell) for cell in json.loads(path.read_text("utf-8"))["cells"]
-    ]
-    code = [i for i, (kind, _, _) in enumerate(cells) if kind == "code"]
-    for above, stub, i in zip(code, code[1:], code[2:], strict=False):
-        for call in CHECK_CALL.finditer(cells[i][1]):
-            yield Exercise(
-                chapter=path.stem[:2],
-                number=f"{call[2]}.{call[3]}",
-                check=call[1],
-                function=call[4],
-                text="\n\n".join(source for kind, source, _ in cells[above + 1 : i] if kind == "markdown"),
-                imports=imports("\n".join(cells[j][1] for j in code if j < stub)),
-                stub=cells[stub][1],
-                output="".join("".join(output.get("text", "")) for output in cells[i][2]["outputs"]),
-            )
+def solved(exercise, source):
+    """The exercise's cells with `source`, a function, in the place of the stub."""
+    node = functions(exercise.code)[exercise.function]
+    lines = exercise.code.splitlines()
+    return "\n".join([*lines[: node.lineno - 1], source, *lines[node.end_lineno :]])
 
 
 CHAPTERS = {path: list(exercises_of(path)) for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
 EXERCISES = [exercise for chapter in CHAPTERS.values() for exercise in chapter]
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
-
-
-def run(exercise, code):
-    """The reader's function that `code`, the stub's cell or a variant of it, defines.
-
-    Of the notebook before it only the imports are run: neither it nor its check may lean on the reader's variables.
-    """
-    namespace = {"__name__": "reader"}
-    exec(exercise.imports, namespace)
-    exec(compile(code, f"exercise {exercise.number}", "exec"), namespace)
-    return namespace[exercise.function]
 
 
 def verdict(exercise, answer):
@@ -107,9 +66,9 @@ def test_text_and_hint(exercise):
 
 @every_exercise
 def test_the_stub_is_documented_and_not_attempted(exercise):
-    node = functions(exercise.stub)[exercise.function]
+    node = functions(exercise.code)[exercise.function]
     assert ast.get_docstring(node), "a stub says what it takes and returns"
-    assert verdict(exercise, run(exercise, exercise.stub)) == "not attempted yet"
+    assert verdict(exercise, function_of(exercise)) == "not attempted yet"
     said = f"Exercise {exercise.number}: not attempted yet\n"
     assert exercise.output == said, "the notebook is committed with its exercises unsolved"
 
@@ -117,12 +76,11 @@ def test_the_stub_is_documented_and_not_attempted(exercise):
 @every_exercise
 def test_the_solution_in_the_stubs_place_is_correct(exercise):
     source = (NOTEBOOKS / "solutions" / f"ch{exercise.chapter}.py").read_text("utf-8")
-    solution, stub = functions(source)[exercise.function], functions(exercise.stub)[exercise.function]
-    assert ast.unparse(solution.args) == ast.unparse(stub.args)
+    node, stub = functions(source)[exercise.function], functions(exercise.code)[exercise.function]
+    assert ast.unparse(node.args) == ast.unparse(stub.args)
     assert re.search(rf"^# Exercise {re.escape(exercise.number)}\b", source, re.MULTILINE)
-    assert ast.get_docstring(solution), "a solution explains itself"
-    code = exercise.solved(ast.get_source_segment(source, solution))
-    assert verdict(exercise, run(exercise, code)) == "correct"
+    assert ast.get_docstring(node), "a solution explains itself"
+    assert verdict(exercise, function_of(exercise, solved(exercise, solution(exercise)))) == "correct"
 
 
 @every_exercise
@@ -140,6 +98,71 @@ def test_right_answers_that_look_different_are_accepted(exercise):
     if importlib.util.find_spec(name):
         for route, answer in importlib.import_module(name).RIGHT.get(exercise.number, {}).items():
             assert verdict(exercise, answer) == "correct", route
+
+
+# ---- python -m checks: a reader's chapters, as saved
+
+
+def edited(folder, edits):
+    """Copies of chapters in a folder. edits: {number: the sources of the cells in place of the stub's}."""
+    for path, exercises in CHAPTERS.items():
+        notebook = json.loads(path.read_text("utf-8"))
+        for stub in exercises:
+            if stub.number in edits:
+                i = next(i for i, cell in enumerate(notebook["cells"]) if stub.check in "".join(cell["source"]))
+                notebook["cells"][i - 1 : i] = [
+                    {"cell_type": "code", "source": source, "outputs": []} for source in edits[stub.number]
+                ]
+                (folder / path.name).write_text(json.dumps(notebook), "utf-8")
+
+
+def said(folder, capsys, *options):
+    progress.main([*options], folder)
+    return [line.strip() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_progress_is_one_line_an_exercise_whatever_a_reader_does(tmp_path, capsys):
+    first, second = EXERCISES[:2]
+    helper = solution(first).replace("def lam_range", "def my_answer")
+    edits = {
+        "0.1": [helper, "%%time\nprint(my_answer(R, D, 1))", "def lam_range(R, D, i):\n    return my_answer(R, D, i)"],
+        "0.2": [f"{solution(second)}\n\n\nassert differences(x) is None  # of the reader's own"],
+        "0.3": ["def step_for(a) return a"],
+        "2.1": ["def integer_error(*_):\n    return x_of_the_chapter"],
+        "2.2": ["def gap_to_shannon(*_):\n    raise ValueError('two\\nlines')"],
+        "2.3": ["import os\n\n\ndef soft_round_inverse(*_):\n    os._exit(0)"],
+        "2.4": ["def ste_deadzone(*_):\n    while True:\n        pass"],
+    }
+    edited(tmp_path, edits)
+    (tmp_path / "01_autoencoder.ipynb").write_text('{"cells": [', "utf-8")
+    expected = r"""00_pipeline.ipynb
+        Exercise 0.1: correct
+        Exercise 0.2: correct
+        Exercise 0.3: not yet: SyntaxError: .*exercise 0.3, line 1.*
+        Exercise 0.4: not attempted yet
+        01_autoencoder.ipynb
+        01_autoencoder.ipynb cannot be read: .*
+        02_quantisation.ipynb
+        Exercise 2.1: not yet: .*NameError: name 'x_of_the_chapter' is not defined.*
+        Exercise 2.2: not yet: .*two lines.*
+        Exercise 2.3: not yet: it ends Python itself
+        Exercise 2.4: not yet: no result within 4 seconds
+        Of a chapter only the imports .*
+        8 exercises: 2 correct, 5 not yet, 1 not attempted yet"""
+    lines = said(tmp_path, capsys, "--seconds", "4")
+    for line, pattern in zip(lines, expected.splitlines(), strict=True):
+        assert re.fullmatch(pattern.strip(), line), line
+
+
+def test_progress_misses_an_exercise_that_is_gone(tmp_path, capsys):
+    path = next(iter(CHAPTERS))
+    notebook = json.loads(path.read_text("utf-8"))
+    notebook["cells"] = [cell for cell in notebook["cells"] if "check.ex_" not in "".join(cell["source"])]
+    (tmp_path / path.name).write_text(json.dumps(notebook), "utf-8")
+    assert said(tmp_path, capsys)[1] == "Exercise 0.1: not yet: its check is not in the notebook any more"
+    with pytest.raises(SystemExit):
+        progress.main(["42"], tmp_path)
+    assert "there is no chapter 42; there are 00" in capsys.readouterr().err
 
 
 # ---- the helper itself

@@ -1,7 +1,9 @@
 """The files that must agree with each other, and what must not be in any of them."""
 
+import json
 import re
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -13,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nctutorial import data
+from scripts import bounds, machine
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -28,7 +31,7 @@ def project_files():
         names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
         paths = [ROOT / name for name in names.splitlines()]
     except (OSError, subprocess.CalledProcessError):
-        hidden = re.compile(r"/(\.venv|\.git|\.[a-z]+_cache|\.hypothesis|__pycache__|\.ipynb_checkpoints)/")
+        hidden = re.compile(r"/(\.venv[^/]*|\.git|\.[a-z]+_cache|\.hypothesis|__pycache__|\.ipynb_checkpoints)/")
         paths = [path for path in ROOT.rglob("*") if not hidden.search(path.as_posix())]
     this_file = Path(__file__)  # its patterns match themselves
     return [p for p in paths if p.is_file() and p.suffix in TEXT and p != this_file]
@@ -85,8 +88,7 @@ def test_environment_yml_installs_what_pip_installs():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     *conda, pip = environment["dependencies"]
     # Nothing but Python and pip comes from conda, so that no second place can name a version.
-    assert [line.split()[0] for line in conda] == ["python", "pip"] and "pip" in conda
-    assert conda[0].split()[1].startswith(pyproject()["requires-python"])
+    assert conda == ["python=3.13", "pip"]  # Binder reads this form only: python=x.y
     extras = ",".join(pyproject()["optional-dependencies"])
     assert pip == {
         "pip": [
@@ -100,15 +102,65 @@ def test_environment_yml_installs_what_pip_installs():
 def test_makefile_installs_from_the_same_files():
     makefile = (ROOT / "Makefile").read_text()
     extras = ",".join(pyproject()["optional-dependencies"])
-    assert f".venv/ready-test: EXTRAS = {extras}\n" in makefile
-    assert "-c constraints.txt -e '.[$(EXTRAS)]'" in makefile
-    assert "TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)" in makefile
+    assert f"$(VENV)/ready-test: EXTRAS = {extras}\n" in makefile
+    assert "PINS := constraints.txt\n" in makefile and "-c $(PINS) -e '.[$(EXTRAS)]'" in makefile
+    assert "TORCH := $(shell sed -n 's/^torch==//p' $(PINS))" in makefile
+    for path, test in re.findall(r"--deselect (\S+)::(\w+)", makefile):
+        assert f"def {test}(" in (ROOT / path).read_text("utf-8")
     assert re.findall(r"https://\S+", makefile) == ["https://download.pytorch.org/whl/cpu"]
+
+
+def test_the_oldest_versions_are_the_lower_bounds():
+    said = subprocess.run([sys.executable, "scripts/bounds.py", "oldest"], cwd=ROOT, capture_output=True, text=True)
+    oldest = [Requirement(line) for line in said.stdout.splitlines()]
+    assert [requirement.name for requirement in oldest] == [direct.name for direct in direct_dependencies()]
+    for requirement, direct in zip(oldest, direct_dependencies(), strict=True):
+        assert f">={requirement.specifier}".replace("==", "") in str(direct.specifier)
+    assert not subprocess.check_output([sys.executable, "scripts/bounds.py", "newest"], cwd=ROOT)
+    with pytest.raises(ValueError, match="torch is not name>=version"):
+        bounds.oldest({"dependencies": ["torch"], "optional-dependencies": {}})
 
 
 def test_the_package_under_test_is_this_one():
     assert Path(data.__file__).parent == ROOT / "nctutorial"
     assert version("nctutorial") == pyproject()["version"]
+
+
+# ---- where the course runs
+
+
+@pytest.mark.parametrize(
+    "here, said",
+    [
+        (((3, 10, 9), "Linux", "x86_64"), "Python 3.11 to 3.14 is needed, this is 3.10"),
+        (((3, 15, 0), "Linux", "x86_64"), "Python 3.11 to 3.14 is needed, this is 3.15"),
+        (((3, 13, 1), "Darwin", "x86_64"), "PyTorch ends with 2.2 for Macs with an Intel processor"),
+        (((3, 13, 1), "Linux", "aarch64"), "constriction has no wheel for Linux on Arm: docs/elsewhere.md"),
+        (((3, 11, 0), "Linux", "x86_64"), ""),
+        (((3, 14, 9), "Darwin", "arm64"), ""),
+    ],
+)
+def test_make_says_where_the_course_cannot_be_installed(here, said):
+    sentence = machine.obstacle(*here)
+    assert sentence.startswith(said) and bool(sentence) == bool(said)
+
+
+def test_the_pages_say_where_the_course_runs():
+    pages = [(ROOT / name).read_text("utf-8") for name in ("README.md", "Makefile", "docs/elsewhere.md")]
+    (*_, oldest), (*_, newest) = machine.OLDEST, machine.NEWEST
+    assert all(f"3.{oldest} to 3.{newest}" in page for page in pages)
+    for words in ("Intel processor", "Linux on Arm", "Windows on Arm"):
+        assert words in " ".join(machine.WITHOUT.values()) and words in pages[-1]
+    assert '.venv\\Scripts\\pip install -c constraints.txt -e ".[codecs]"' in pages[-1]
+
+
+def test_the_devcontainer_is_made_by_make():
+    text = (ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8")
+    container = json.loads(re.sub(r"^ *//.*", "", text, flags=re.MULTILINE))
+    assert container["postCreateCommand"] == "make .venv/ready-lab" and container["image"].endswith("python:3.13")
+    pattern = re.search(r"allow_origin_pat=(.*)'", container["containerEnv"]["LAB_FLAGS"])[1]
+    assert re.match(pattern, "https://fuzzy-8888.app.github.dev")
+    assert not re.match(pattern, "https://fuzzy.app.github.dev.example.org")
 
 
 # ---- notebooks

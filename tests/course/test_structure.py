@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FRONT_ENDS = sorted(PACKAGE.rglob("*.js"))
 # What each part of the package may import of it: nothing that stands above its own line.
 ARROWS = {
-    "cli": {"nctutorial", "codec", "training", "tools", "data", "metrics"},
+    "cli": {"nctutorial", "codec", "training", "tools", "files", "data", "metrics"},
     "nctutorial": {"codec"},
     "widgets": {"codec", "classical", "plotting", "data", "metrics"},
     "tools": {"codec", "data", "metrics"},
@@ -21,8 +21,10 @@ ARROWS = {
     "codec": {"data"},
     "classical": {"data", "metrics"},
     "plotting": {"data", "metrics"},
-    "data": set(),
+    "data": {"pictures"},
+    "pictures": set(),
     "metrics": set(),
+    "files": set(),
 }
 each_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 
@@ -67,9 +69,10 @@ def test_no_arrow_leads_back():
 
 def test_the_project_is_small():
     package = lines(*MODULES)
-    assert package <= 4500
+    assert package <= 5000
     assert lines(*FRONT_ENDS) <= 800
-    assert lines(*(ROOT / "tests").rglob("*.py")) <= 2 * package
+    tested = package + lines(*(ROOT / "notebooks" / "checks").glob("*.py"))
+    assert lines(*(ROOT / "tests").rglob("*.py")) <= 2 * tested
 
 
 @each_module
