@@ -40,7 +40,6 @@ def codec_picture(*marked: str) -> Figure:
 
     The upper branch, noise in place of rounding, exists in training only.
     """
-    marked_boxes = {PARTS[name] for name in marked}
     figure = plt.figure(figsize=(7.6, 2.9), dpi=90)  # of pyplot, so that a notebook knows how to show it,
     plt.close(figure)  # and shows it once
     ax = figure.add_axes((0, 0, 1, 1))
@@ -48,9 +47,10 @@ def codec_picture(*marked: str) -> Figure:
     ax.set_axis_off()
     boxes = {}
     for name, (centre, text) in PARTS.items():
-        face, edge = (plotting.ORANGE, "black") if PARTS[name] in marked_boxes else ("#E9EEF3", "#8c959f")
-        box = {"boxstyle": "round,pad=0.35", "facecolor": face, "edgecolor": edge}
+        box = {"boxstyle": "round,pad=0.35", "facecolor": "#E9EEF3", "edgecolor": "#8c959f"}
         boxes[name] = ax.text(*centre, text, ha="center", va="center", size=11, bbox=box).get_bbox_patch()
+    for name in marked:
+        boxes[name].set(facecolor=plotting.ORANGE, edgecolor="black")
     for arrow in ARROWS.split(","):
         start, end = arrow.split()
         style = {"arrowstyle": "-|>", "mutation_scale": 11, "color": "#57606a", "ls": "--" if "noise" in arrow else "-"}

@@ -150,13 +150,18 @@ def judge(decompress, stream: bytes, repair: bool, pictures: dict[bytes, np.ndar
     return "decoded"
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=1_000_000)
+def options(argv: list[str] | None, about: str, count: int, what: str) -> argparse.Namespace:
+    """The options of a fuzzer. about: its docstring; count: how many files by default; what: the name of one."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--count", type=int, default=count)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=1.0, help="that a stream may take")
+    parser.add_argument("--seconds", type=float, default=1.0, help=f"that a {what} may take")
     parser.add_argument("--megabytes", type=float, default=512, help="that the process may take")
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = options(argv, __doc__, 1_000_000, "stream")
     torch.set_num_threads(1)
     decoders = {kind: tiny_codec(kind).decompress for kind in CODECS} | {"bundled": nctutorial.decompress}
     streams = corpus()

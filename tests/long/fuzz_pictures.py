@@ -12,7 +12,6 @@ Pictures may have as many pixels here as `decompress` makes: a larger one takes 
 Prints a table, and exits with 1 if anything else happened. libtiff speaks of damaged TIFFs on stderr.
 """
 
-import argparse
 import collections
 import faulthandler
 import itertools
@@ -26,7 +25,7 @@ from PIL import Image
 
 from nctutorial import data, pictures
 from nctutorial.codec.bitstream import MAX_PIXELS
-from tests.long.fuzz_decompress import megabytes, mutate
+from tests.long.fuzz_decompress import megabytes, mutate, options
 from tests.picture_files import as_bytes, png, tiff
 
 MUTATIONS = ("flip", "replace", "cut", "copy", "splice", "noise", "number")
@@ -124,12 +123,7 @@ def judge(open_image, file: bytes, whole: bool = False) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=1.0, help="that a file may take")
-    parser.add_argument("--megabytes", type=float, default=512, help="that the process may take")
-    args = parser.parse_args(argv)
+    args = options(argv, __doc__, 100_000, "file")
     files, slowest, began = corpus(), 0.0, time.time()
     table: collections.Counter = collections.Counter()
     whole = [(format, "unaltered", file) for format in files for file in files[format]]
